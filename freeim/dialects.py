@@ -1,0 +1,121 @@
+"""The two FreeIM wire dialects, as two values of one class.
+
+Nothing outside this module asks which dialect is in use.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Callable, Sequence, Union
+from uuid import UUID
+
+from .errors import InvalidClientId
+
+
+__all__ = ["DIALECTS", "ClientId", "Dialect", "V1", "V2"]
+
+#: A user, app or device that may hold several sockets: an integer in v2, a GUID in v1.
+ClientId = Union[int, UUID]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one FreeIM generation writes ids, names keys and picks servers.
+
+    `check` and `check_sender` take a value from an application or from JSON,
+    `check_sender` letting `nobody` pass; `from_text` takes a hash field or the tail of
+    a command. All three raise `InvalidClientId`.
+    """
+
+    name: str
+    #: What every key and channel begins with, before the path.
+    prefix: str
+    #: The sender of system messages; never a receiver.
+    nobody: ClientId
+    check: Callable[[Any], ClientId]
+    check_sender: Callable[[Any], ClientId]
+    from_text: Callable[[str], ClientId]
+    #: The id as a JSON value.
+    to_json: Callable[[Any], int | str]
+    #: The number whose remainder by the number of servers picks the server.
+    shard: Callable[[Any], int]
+
+    def select_server(self, client_id: ClientId, servers: Sequence[str]) -> str:
+        """Returns the server of a client (FreeIM `SelectServer`)."""
+        return servers[self.shard(client_id) % len(servers)]
+
+
+_INT_EXPECTED = "an integer from 1 to 2**63-1"
+_INT_TEXT = re.compile(r"[1-9][0-9]{0,18}")
+_GUID_EXPECTED = "a GUID other than zero, as uuid.UUID or as text"
+
+
+def _check_int(value: Any) -> int:
+    # bool is an int to Python, never an id.
+    if type(value) is not int or not 0 < value < 2**63:
+        raise InvalidClientId(value, _INT_EXPECTED)
+    return value
+
+
+def _check_int_or_zero(value: Any) -> int:
+    return 0 if type(value) is int and value == 0 else _check_int(value)
+
+
+def _int_from_text(text: str) -> int:
+    if not _INT_TEXT.fullmatch(text):
+        raise InvalidClientId(text, _INT_EXPECTED)
+    return _check_int(int(text))
+
+
+def _check_any_guid(value: Any) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    if not isinstance(value, str):
+        raise InvalidClientId(value, _GUID_EXPECTED)
+    try:
+        return UUID(value)
+    except ValueError as error:
+        raise InvalidClientId(value, _GUID_EXPECTED) from error
+
+
+def _check_guid(value: Any) -> UUID:
+    guid = _check_any_guid(value)
+    if guid.int == 0:
+        raise InvalidClientId(value, _GUID_EXPECTED)
+    return guid
+
+
+def _itself(client_id: int) -> int:
+    return client_id
+
+
+def _last_four_hex_digits(client_id: UUID) -> int:
+    return client_id.int & 0xFFFF
+
+
+#: FreeIM 2.0 and later.
+V2 = Dialect(
+    name="v2",
+    prefix="im_v2",
+    nobody=0,
+    check=_check_int,
+    check_sender=_check_int_or_zero,
+    from_text=_int_from_text,
+    to_json=_itself,
+    shard=_itself,
+)
+
+#: FreeIM 1.0.8, the version of the article.
+V1 = Dialect(
+    name="v1",
+    prefix="wsim",
+    nobody=UUID(int=0),
+    check=_check_guid,
+    check_sender=_check_any_guid,
+    from_text=_check_guid,
+    to_json=str,
+    shard=_last_four_hex_digits,
+)
+
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (V2, V1)}

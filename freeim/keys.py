@@ -1,0 +1,73 @@
+"""The names of FreeIM's Redis keys and channels; no other module spells one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .dialects import ClientId, Dialect
+
+
+__all__ = ["Keys"]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The names for one dialect, path and key prefix."""
+
+    dialect: Dialect
+    path_match: str = "/ws"
+    key_prefix: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """`{P}` of the documents: what all keys of one system begin with."""
+        path = self.path_match.replace("/", "_")
+        return f"{self.key_prefix}{self.dialect.prefix}{path}"
+
+    @property
+    def token_key_prefix(self) -> str:
+        return f"{self.prefix}Token"
+
+    def token_key(self, token: str) -> str:
+        return self.token_key_prefix + token
+
+    def tokens_key(self, client_id: ClientId) -> str:
+        """The set of a client's unused tokens; ours, C# does not know it."""
+        return f"{self.prefix}ClientTokens{client_id}"
+
+    @property
+    def online_key(self) -> str:
+        return f"{self.prefix}Online"
+
+    @property
+    def chan_key_prefix(self) -> str:
+        return f"{self.prefix}Chan"
+
+    def chan_key(self, chan: str) -> str:
+        return self.chan_key_prefix + chan
+
+    @property
+    def client_key_prefix(self) -> str:
+        return f"{self.prefix}Client"
+
+    def client_key(self, client_id: ClientId) -> str:
+        return f"{self.client_key_prefix}{client_id}"
+
+    @property
+    def list_chan_key(self) -> str:
+        return f"{self.prefix}ListChan"
+
+    def node_key(self, node: str) -> str:
+        """The hash of sockets that one relay process holds; ours."""
+        return f"{self.prefix}Node{node}"
+
+    def server_channel(self, server: str) -> str:
+        return f"{self.prefix}Server{server}"
+
+    @property
+    def online_channel(self) -> str:
+        return f"evt_{self.prefix}Online"
+
+    @property
+    def offline_channel(self) -> str:
+        return f"evt_{self.prefix}Offline"

@@ -1,0 +1,301 @@
+"""FreeIM's payloads: the format that C# and Python share.
+
+The pairs are written the way C# serialises tuples: `Item1`, `Item2`, … Members that we
+do not know are ignored, as the C# side does; what we add are extra members only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import (
+    Any,
+    Callable,
+    Iterable,
+    NamedTuple,
+    Sequence,
+    Union,
+)
+
+from .dialects import ClientId, Dialect
+from .errors import InvalidArgument, InvalidChan, InvalidMessage, WireError, shorten
+from .keys import Keys
+
+
+__all__ = [
+    "ChanMessage",
+    "Command",
+    "DirectMessage",
+    "ForceOffline",
+    "PresenceEvent",
+    "Token",
+    "Wire",
+    "check_chan",
+    "encode_content",
+    "wire_text",
+]
+
+CHAN_MESSAGE = "__FreeIM__(ChanMessage)"
+FORCE_OFFLINE = "__FreeIM__(ForceOffline)"
+#: What every command but a direct message begins with.
+COMMAND = "__FreeIM__("
+
+#: Receipt texts, part of the wire: "sent successfully" and "user is not online".
+DELIVERED = "发送成功"
+OFFLINE = "用户不在线"
+
+
+class Token(NamedTuple):
+    """What a one-time token stands for."""
+
+    client_id: ClientId
+    client_meta_data: str | None
+
+
+class DirectMessage(NamedTuple):
+    """A message to the named clients; `content` is the text frame they get."""
+
+    sender: ClientId
+    receivers: Sequence[ClientId]
+    content: str
+    receipt: bool
+
+
+class ChanMessage(NamedTuple):
+    """A message to a channel's members; `chan` None reaches every client."""
+
+    sender: ClientId
+    chan: str | None
+    content: str
+
+
+class ForceOffline(NamedTuple):
+    """Closes all sockets of one client."""
+
+    client_id: ClientId
+
+
+Command = Union[DirectMessage, ChanMessage, ForceOffline]
+
+
+class PresenceEvent(NamedTuple):
+    """One socket opened or closed; `sockets` is None when a C# node says it."""
+
+    client_id: ClientId
+    client_meta_data: str | None
+    sockets: int | None
+
+
+class Wire(Keys):
+    """Names and encodings of one system.
+
+    Decoders raise `WireError` on anything that is not in the format.
+    """
+
+    # Written
+
+    def encode_token(self, token: Token) -> str:
+        return _dumps(
+            {
+                "Item1": self.dialect.to_json(token.client_id),
+                "Item2": token.client_meta_data,
+            }
+        )
+
+    def encode_direct(self, message: DirectMessage) -> str:
+        to_json = self.dialect.to_json
+        return _dumps(
+            {
+                "Item1": to_json(message.sender),
+                "Item2": [to_json(receiver) for receiver in message.receivers],
+                "Item3": message.content,
+                "Item4": message.receipt,
+            }
+        )
+
+    def encode_chan(self, message: ChanMessage) -> str:
+        body = {
+            "Item1": self.dialect.to_json(message.sender),
+            "Item2": message.chan,
+            "Item3": message.content,
+        }
+        return CHAN_MESSAGE + _dumps(body)
+
+    def encode_kick(self, command: ForceOffline) -> str:
+        return f"{FORCE_OFFLINE}{command.client_id}"
+
+    def encode_receipt(
+        self, receiver: ClientId, sender: ClientId, content: str, delivered: bool
+    ) -> str:
+        """Returns the direct message that tells the sender what became of his."""
+        answer = {"content": content, "receipt": DELIVERED if delivered else OFFLINE}
+        return self.encode_direct(
+            DirectMessage(receiver, [sender], _dumps(answer), False)
+        )
+
+    # Read
+
+    def decode_command(self, data: bytes) -> Command:
+        """Reads one message of a server channel."""
+        text = wire_text(data)
+        for begin, decode in _DECODERS.items():
+            if text.startswith(begin):
+                return decode(self.dialect, text[len(begin) :])
+        if text.startswith(COMMAND):
+            raise WireError(text, "unknown command")
+        return _decode_direct(self.dialect, text)
+
+    def decode_token(self, data: bytes | str) -> Token:
+        """Reads the value of a token key."""
+        body = _object(wire_text(data))
+        return Token(
+            _id(self.dialect.check, body.get("Item1"), data),
+            _optional(str, body.get("Item2"), data),
+        )
+
+    def decode_event(self, data: bytes | str) -> PresenceEvent:
+        """Reads an online or offline event."""
+        token = self.decode_token(data)
+        sockets = _optional(int, _object(wire_text(data)).get("Item3"), data)
+        return PresenceEvent(token.client_id, token.client_meta_data, sockets)
+
+    def decode_ids(self, names: Iterable[bytes | str]) -> list[ClientId]:
+        """Reads the fields of a hash of clients; those that are no ids are left out.
+
+        FreeIM skips them too: another program wrote them.
+        """
+        ids = []
+        for name in names:
+            with contextlib.suppress(InvalidArgument, WireError):
+                ids.append(self.dialect.from_text(wire_text(name)))
+        return ids
+
+
+def check_chan(chan: object) -> str:
+    """Returns a channel name that may be used in a key.
+
+    Raises:
+        InvalidChan: if it is empty or None (which C# takes for "everyone"), no text,
+            or text that UTF-8 cannot express.
+    """
+    if not isinstance(chan, str) or not chan or not _is_utf8(chan):
+        raise InvalidChan(chan, "a text that is not empty")
+    return chan
+
+
+def encode_content(
+    message: Any, dumps: Callable[[Any], str | bytes] | None = None
+) -> str:
+    """Returns a message as the JSON text that the browser will get.
+
+    Args:
+        dumps: replaces `json.dumps`; what it returns must be JSON all the same.
+
+    Raises:
+        InvalidMessage: if JSON cannot express the message, NaN included.
+    """
+    expected = "a value that JSON can express"
+    try:
+        if dumps is None:
+            content = _dumps(message)
+        else:
+            content = wire_text(dumps(message))
+            json.loads(content, parse_constant=_refuse_constant)
+    except InvalidArgument:
+        raise
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidMessage(message, f"{expected} ({error})") from error
+    if not _is_utf8(content):
+        raise InvalidMessage(message, f"{expected} (it holds a lone surrogate)")
+    return content
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def wire_text(data: bytes | str) -> str:
+    """Returns what Redis answered as a text.
+
+    Raises:
+        WireError: if it is not UTF-8.
+    """
+    if isinstance(data, str):
+        return data
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise WireError(data, "not UTF-8") from error
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WireError(text, "not JSON") from error
+    if not isinstance(body, dict):
+        raise WireError(text, "not a JSON object")
+    return body
+
+
+def _id(check: Callable[[Any], ClientId], value: Any, data: object) -> ClientId:
+    try:
+        return check(value)
+    except InvalidArgument as error:
+        raise WireError(data, str(error)) from error
+
+
+def _optional(kind: type, value: Any, data: object) -> Any:
+    if value is None or type(value) is kind:
+        return value
+    raise WireError(data, f"{shorten(value)} is not of type {kind.__name__}")
+
+
+def _sender_and_content(dialect: Dialect, text: str) -> tuple[dict[str, Any], Any, str]:
+    body = _object(text)
+    sender = _id(dialect.check_sender, body.get("Item1"), text)
+    content = body.get("Item3")
+    if not isinstance(content, str) or not _is_utf8(content):
+        raise WireError(text, "Item3 is not a text")
+    return body, sender, content
+
+
+def _decode_direct(dialect: Dialect, text: str) -> DirectMessage:
+    body, sender, content = _sender_and_content(dialect, text)
+    receivers = body.get("Item2")
+    if not isinstance(receivers, list):
+        raise WireError(text, "Item2 is not a list of ids")
+    ids = [_id(dialect.check_sender, receiver, text) for receiver in receivers]
+    receipt = _optional(bool, body.get("Item4"), text)
+    return DirectMessage(sender, ids, content, bool(receipt))
+
+
+def _decode_chan(dialect: Dialect, text: str) -> ChanMessage:
+    body, sender, content = _sender_and_content(dialect, text)
+    # FreeIM reads "" like null: everyone.
+    chan = _optional(str, body.get("Item2"), text) or None
+    if chan and not _is_utf8(chan):
+        raise WireError(text, "Item2 holds a lone surrogate")
+    return ChanMessage(sender, chan, content)
+
+
+def _decode_kick(dialect: Dialect, text: str) -> ForceOffline:
+    return ForceOffline(_id(dialect.from_text, text, FORCE_OFFLINE + text))
+
+
+_DECODERS: dict[str, Callable[[Dialect, str], Command]] = {
+    CHAN_MESSAGE: _decode_chan,
+    FORCE_OFFLINE: _decode_kick,
+}
