@@ -1,0 +1,119 @@
+"""Functions that check one option each.
+
+They take the text of an environment variable or of a command line as well as a value
+from code, return what the option holds then, and raise `ValueError` with the remedy.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Mapping
+
+from .dialects import DIALECTS, Dialect
+
+
+#: The schemes of `redis`.
+SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+def redis_url(value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith(SCHEMES):
+        raise ValueError(f"give a URL that begins with {', '.join(SCHEMES)}")
+    return value
+
+
+def redis(value: Any) -> Any:
+    """Lets an open client pass beside a URL."""
+    return value if hasattr(value, "pipeline") else redis_url(value)
+
+
+def servers(value: Any) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else list(value or ())
+    names = [name.strip() if isinstance(name, str) else name for name in names]
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(
+            "name every relay node in the order that all parts share, "
+            "such as 127.0.0.1:6001,127.0.0.1:6002"
+        )
+    if len(set(names)) < len(names):
+        raise ValueError("name each relay node once")
+    return tuple(names)
+
+
+def path(value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or "?" in value:
+        raise ValueError("give the WebSocket's path, such as /ws")
+    return value
+
+
+def dialect(value: Any) -> Dialect:
+    if isinstance(value, Dialect):
+        return value
+    if not isinstance(value, str) or value not in DIALECTS:
+        raise ValueError(f"choose one of {', '.join(sorted(DIALECTS))}")
+    return DIALECTS[value]
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("give a text")
+    return value
+
+
+def number(kind: type[Any], least: float, what: str) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        remedy = f"give {what}, {least:g} or more"
+        if isinstance(value, bool):
+            raise ValueError(remedy)
+        try:
+            converted = kind(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(remedy) from error
+        rounded = not isinstance(value, str) and converted != value
+        if rounded or not math.isfinite(converted) or converted < least:
+            raise ValueError(remedy)
+        return converted
+
+    return check
+
+
+def close_code(value: Any) -> int:
+    remedy = "give a close code that a server may send: 1000, 1001 or 3000 to 4999"
+    try:
+        code = int(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(remedy) from error
+    if code not in (1000, 1001) and not 3000 <= code <= 4999:
+        raise ValueError(remedy)
+    return code
+
+
+def _url_template(template: Any) -> str:
+    remedy = (
+        "give a template such as wss://im.example.com/{server}{path}?token={token}, "
+        "or a mapping of server names to such templates"
+    )
+    try:
+        url = template.format(server="s", path="/p", token="t" * 8)
+    except (AttributeError, LookupError, ValueError) as error:
+        raise ValueError(remedy) from error
+    if not url.startswith(("ws://", "wss://")) or "t" * 8 not in url:
+        raise ValueError(remedy)
+    return str(template)
+
+
+def public_url(value: Any) -> str | dict[str, str]:
+    if isinstance(value, Mapping):
+        return {server: _url_template(template) for server, template in value.items()}
+    return _url_template(value)
+
+
+def function(value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise ValueError("give a function, or None")
+    return value
+
+
+seconds = number(float, 0, "a number of seconds")
+positive_seconds = number(float, 0.001, "a number of seconds")
+byte_count = number(int, 1, "a whole number of bytes")

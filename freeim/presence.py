@@ -1,0 +1,75 @@
+"""Who is online: one count a client, kept right by the node that holds the sockets."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, NamedTuple
+
+from .dialects import ClientId
+from .scripts import load_script
+from .wire import Wire
+
+
+__all__ = ["Ledger", "Share"]
+
+
+class Share(NamedTuple):
+    """How many sockets of a client one node holds, and the token value of the last."""
+
+    client_id: ClientId
+    sockets: int
+    token_value: str
+
+
+class Ledger:
+    """The presence of one node, in Redis.
+
+    `say` and `take_token` only add a command to a pipeline, so that many sockets share
+    a round trip; the pipeline's answer is theirs.
+    """
+
+    def __init__(self, redis: Any, wire: Wire, node: str) -> None:
+        self._wire = wire
+        self._node_key = wire.node_key(node)
+        self._set_sockets = load_script(redis, "set_sockets")
+        self._take_token = load_script(redis, "take_token")
+
+    def say(self, pipe: Any, share: Share) -> None:
+        """Writes the node's count of a client; answers its sockets on all nodes.
+
+        The count is absolute, so saying it again after a lost answer changes nothing.
+        """
+        wire = self._wire
+        client_id = str(share.client_id)
+        self._set_sockets(
+            keys=[
+                wire.online_key,
+                self._node_key,
+                wire.client_key(share.client_id),
+                wire.list_chan_key,
+            ],
+            args=[
+                client_id,
+                share.sockets,
+                # Without the closing brace: the script adds Item3.
+                share.token_value.rstrip()[:-1],
+                wire.online_channel,
+                wire.offline_channel,
+                wire.chan_key_prefix,
+            ],
+            client=pipe,
+        )
+
+    def take_token(self, pipe: Any, token: str) -> None:
+        """Consumes a token; answers its value, or None."""
+        self._take_token(keys=[self._wire.token_key(token)], client=pipe)
+
+    def totals(self, pipe: Any, client_ids: Iterable[ClientId]) -> None:
+        """Asks for the sockets of clients on all nodes; answers an HMGET's list."""
+        pipe.hmget(self._wire.online_key, [str(client) for client in client_ids])
+
+    @staticmethod
+    def read_totals(
+        client_ids: Iterable[ClientId], answer: Iterable[Any]
+    ) -> dict[ClientId, int]:
+        """Pairs the answer of `totals` with the clients that were asked for."""
+        return {client: int(count or 0) for client, count in zip(client_ids, answer)}
