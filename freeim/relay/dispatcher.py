@@ -1,0 +1,158 @@
+"""Carries out what Redis says: look up, route, write, answer, a batch at a time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Iterator
+
+import gevent
+from redis.exceptions import RedisError
+
+from ..errors import WireError
+from ..options import RelayOptions
+from ..presence import Ledger
+from ..websocket.frames import CloseReason
+from ..wire import Command
+from .clerk import Clerk
+from .connection import Connection
+from .metrics import Metrics
+from .registry import Registry
+from .router import Facts, Needs, Plan, Receipt, Router
+from .spokesman import Spokesman
+
+
+__all__ = ["Dispatcher"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds of fan-out after which other greenlets get their turn.
+FAN_OUT_SLICE = 0.005
+#: Frames between two looks at the clock.
+FAN_OUT_STEP = 500
+
+
+class Dispatcher:
+    """Everything between the subscription and the sockets.
+
+    `take` is called by one greenlet only, so each socket gets its messages in the
+    order in which they were published.
+    """
+
+    def __init__(
+        self,
+        redis: Any,
+        registry: Registry[Connection],
+        ledger: Ledger,
+        clerk: Clerk,
+        options: RelayOptions,
+        metrics: Metrics,
+    ) -> None:
+        self._redis = redis
+        self._ledger = ledger
+        self._clerk = clerk
+        self._metrics = metrics
+        self._servers = options.servers
+        self._kick_code = options.kick_code
+        self._wire = options.wire
+        self._router: Router[Connection] = Router(registry, self._wire.dialect.nobody)
+        #: The channel that this server's messages come by.
+        self.channel = self._wire.server_channel(options.server)
+        #: Says whether this process answers for all of this server's.
+        self.spokesman = Spokesman(f"{options.redis} {self.channel}")
+
+    def take(self, batch: list[bytes]) -> None:
+        """Delivers a batch: one look-up for all, and one write a socket."""
+        speaking = self.spokesman.speaking()
+        commands = self._decode(batch, speaking)
+        commands, facts = self._look_up(commands, speaking)
+        touched: dict[Connection, None] = {}
+        for command in commands:
+            self._metrics.commands.labels(type(command).__name__).inc()
+            self._carry_out(self._router.route(command, facts, speaking), touched)
+        for connection in _in_slices(list(touched)):
+            connection.flush()
+
+    def settled(self, mark: Receipt, written: bool) -> None:
+        """Notes what became of a frame that a receipt waits for."""
+        if mark.settle(written):
+            self._answer(mark, written)
+
+    def _decode(self, batch: list[bytes], speaking: bool) -> list[Command]:
+        commands = []
+        for data in batch:
+            try:
+                commands.append(self._wire.decode_command(data))
+            except WireError as error:
+                self._metrics.malformed.inc()
+                # Every process of this server heard it; one line is enough.
+                level = logging.WARNING if speaking else logging.DEBUG
+                logger.log(level, "< %s: message skipped: %s", self.channel, error)
+        return commands
+
+    def _look_up(
+        self, commands: list[Command], speaking: bool
+    ) -> tuple[list[Command], Facts]:
+        """Returns the facts, and the commands that can be carried out with them."""
+        needs = self._router.needs(commands, speaking)
+        if not needs:
+            return commands, Facts()
+        try:
+            return commands, self._ask(needs)
+        except (RedisError, OSError) as error:
+            self._metrics.redis_failures.inc()
+            able = [one for one in commands if not self._router.needs([one], speaking)]
+            logger.warning(
+                "! redis: %d messages dropped, their receivers are not known: %s",
+                len(commands) - len(able),
+                error,
+            )
+            return able, Facts()
+
+    def _ask(self, needs: Needs) -> Facts:
+        chans, clients = list(needs.chans), list(needs.totals)
+        pipe = self._redis.pipeline(transaction=False)
+        for chan in chans:
+            pipe.hkeys(self._wire.chan_key(chan))
+        if clients:
+            self._ledger.totals(pipe, clients)
+        answers = pipe.execute()
+        return Facts(
+            {chan: self._wire.decode_ids(names) for chan, names in zip(chans, answers)},
+            self._ledger.read_totals(clients, answers[-1]) if clients else {},
+        )
+
+    def _carry_out(
+        self, plan: Plan[Connection], touched: dict[Connection, None]
+    ) -> None:
+        self._metrics.frames.inc(len(plan.receivers) + len(plan.answering))
+        for connection in _in_slices(plan.receivers):
+            connection.send(plan.frame)
+            touched[connection] = None
+        for connection, receipt in plan.answering:
+            connection.send(plan.frame, receipt)
+            touched[connection] = None
+        for receipt, delivered in plan.decided:
+            self._answer(receipt, delivered)
+        for connection in plan.kicked:
+            connection.close(CloseReason.KICKED, self._kick_code)
+
+    def _answer(self, receipt: Receipt, delivered: bool) -> None:
+        wire = self._wire
+        server = wire.dialect.select_server(receipt.sender, self._servers)
+        channel = wire.server_channel(server)
+        payload = wire.encode_receipt(
+            receipt.receiver, receipt.sender, receipt.content, delivered
+        )
+        self._metrics.receipts.labels(str(delivered)).inc()
+        self._clerk.submit(lambda pipe: pipe.publish(channel, payload))
+
+
+def _in_slices(connections: list[Connection]) -> Iterator[Connection]:
+    """Yields connections, and the hub its turn after each slice of time."""
+    until = time.monotonic() + FAN_OUT_SLICE
+    for number, connection in enumerate(connections):
+        if number % FAN_OUT_STEP == FAN_OUT_STEP - 1 and time.monotonic() > until:
+            gevent.sleep(0)
+            until = time.monotonic() + FAN_OUT_SLICE
+        yield connection

@@ -1,0 +1,53 @@
+"""What one relay process counts, for Prometheus and for `/readyz`."""
+
+from __future__ import annotations
+
+from ..errors import missing_extra
+
+
+try:
+    from prometheus_client import (
+        CollectorRegistry,
+        Counter,
+        Gauge,
+        generate_latest,
+    )
+except ImportError as error:  # pragma: no cover
+    raise missing_extra("freeim.relay", "relay", error) from error
+
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The counters of one relay; each relay has its own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.sockets = self._gauge("sockets", "Open sockets of this process")
+        self.opened = self._counter("opened", "Sockets accepted")
+        self.refused = self._counter("refused", "Handshakes refused", "status")
+        self.closed = self._counter("closed", "Sockets closed", "code")
+        self.commands = self._counter("commands", "Messages taken from Redis", "kind")
+        self.malformed = self._counter("malformed", "Messages that are not FreeIM's")
+        self.frames = self._counter("frames", "Frames given to sockets")
+        self.receipts = self._counter("receipts", "Receipts sent", "delivered")
+        self.gaps = self._counter(
+            "subscription_gaps", "Times the subscription was lost: messages were missed"
+        )
+        self.redis_failures = self._counter(
+            "redis_failures", "Round trips of the relay's own that failed"
+        )
+        self.subscribed = self._gauge("subscribed", "1 while subscribed, else 0")
+
+    def exposition(self) -> bytes:
+        """Returns all counters in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"freeim_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"freeim_{name}", text, registry=self._registry)

@@ -1,0 +1,50 @@
+"""Which of several processes on one address answers receipts: exactly one does."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+
+
+__all__ = ["Spokesman"]
+
+#: The folder is shared by all users: a link that somebody left there is not followed.
+FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class Spokesman:
+    """Holds a lock file of this machine, by server name; the holder speaks for all.
+
+    The kernel gives the lock up with the process, however that ends, and the next
+    process that asks has it. Nothing waits for the lock.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Takes what all processes of one relay server have in common."""
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        user = os.getuid()
+        self.path = os.path.join(tempfile.gettempdir(), f"freeim-{user}-{digest}.lock")
+        self._file: int | None = None
+
+    def speaking(self) -> bool:
+        """Returns whether this process holds the lock, taking it if nobody does."""
+        if self._file is not None:
+            return True
+        file = os.open(self.path, FLAGS, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        self._file = file
+        return True
+
+    def resign(self) -> None:
+        """Lets another process speak."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            with contextlib.suppress(OSError):
+                os.close(file)

@@ -1,0 +1,203 @@
+"""The relay as a WSGI application: `gunicorn -k gevent freeim.relay_wsgi:app`.
+
+`app` is made of the `FREEIM_…` variables when a server asks for it. Beside the socket's
+path it answers `/healthz`, `/readyz` and `/metrics`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+from typing import Any, Callable, Iterable, Mapping, Tuple
+
+from .errors import ConfigurationError, missing_extra
+from .options import RelayOptions, variable
+
+
+try:
+    import gevent
+
+    from .relay.metrics import CONTENT_TYPE
+    from .relay.relay import Relay
+    from .relay.transport import find_door
+    from .websocket.frames import CloseReason
+    from .websocket.handshake import Refusal, check_upgrade
+except ImportError as error:
+    if (error.name or "").startswith("freeim"):
+        raise
+    raise missing_extra("freeim.relay_wsgi", "relay", error) from error
+
+
+__all__ = ["RelayApp", "create_relay_app"]
+
+#: Seconds between two looks at whether gunicorn wants its worker to end.
+WATCH_INTERVAL = 0.1
+
+#: Exit status of a gunicorn worker that makes gunicorn end, too, instead of starting
+#: the next one (gunicorn.arbiter.Arbiter.WORKER_BOOT_ERROR).
+GUNICORN_BOOT_ERROR = 3
+
+StartResponse = Callable[..., Any]
+Answer = Tuple[str, str, bytes]
+
+TEXT = "text/plain; charset=utf-8"
+
+NO_DOOR = Refusal(
+    "500 Internal Server Error",
+    "this server does not hand its sockets over: run the relay with "
+    "'gunicorn -k gevent' or 'freeim relay'",
+    CloseReason.INTERNAL_ERROR,
+)
+
+
+class RelayApp:
+    """A relay behind its WebSocket path, and its state behind three others."""
+
+    def __init__(self, relay: Relay) -> None:
+        """Stores the relay; the first request starts it if `start` was not called."""
+        self.relay = relay
+        self._started = False
+        self._pages: dict[str, Callable[[], Answer]] = {
+            "/healthz": self._health,
+            "/readyz": self._readiness,
+            "/metrics": self._metrics,
+        }
+
+    def start(self) -> None:
+        """Starts the relay in this process, once."""
+        if not self._started:
+            self._started = True
+            self.relay.start()
+
+    def stop(self) -> None:
+        """Drains the relay if it was started; see `Relay.stop`."""
+        if self._started:
+            self.relay.stop()
+
+    def __call__(
+        self, environ: Mapping[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
+        self.start()
+        path = environ.get("PATH_INFO", "")
+        if path == self.relay.options.path_match:
+            return self._socket(environ, start_response)
+        if path in self._pages:
+            return _answer(start_response, *self._pages[path]())
+        return _answer(start_response, "404 Not Found", TEXT, b"not found\n")
+
+    def _socket(
+        self, environ: Mapping[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
+        door = find_door(environ)
+        upgrade = check_upgrade(environ)
+        if isinstance(upgrade, Refusal):
+            admission: Any = upgrade
+        elif door is None:
+            admission = NO_DOOR
+        else:
+            admission = self.relay.admit(upgrade.token)
+        if isinstance(admission, Refusal):
+            self.relay.metrics.refused.labels(admission.status.split()[0]).inc()
+            if door is None or not door.upgraded:
+                return _refuse(start_response, admission)
+            self.relay.refuse(door.take(), admission)
+            return door.leave()
+        assert door is not None and not isinstance(upgrade, Refusal)
+        transport = door.take()
+        head = b"" if door.upgraded else upgrade.response()
+        connection = self.relay.open(transport, admission, head)
+        if transport.borrowed:
+            connection.run()
+        else:
+            gevent.spawn(connection.run)
+        return door.leave()
+
+    def _health(self) -> Answer:
+        return "200 OK", TEXT, b"alive\n"
+
+    def _readiness(self) -> Answer:
+        if self.relay.ready:
+            return "200 OK", TEXT, b"ready\n"
+        return "503 Service Unavailable", TEXT, b"not ready\n"
+
+    def _metrics(self) -> Answer:
+        return "200 OK", CONTENT_TYPE, self.relay.metrics.exposition()
+
+
+def create_relay_app(options: RelayOptions) -> RelayApp:
+    """Returns a relay as a WSGI application; the first request starts it."""
+    return RelayApp(Relay(options))
+
+
+def _refuse(start_response: StartResponse, refusal: Refusal) -> list[bytes]:
+    body = refusal.text.encode() + b"\n"
+    return _answer(start_response, refusal.status, TEXT, body, refusal.headers)
+
+
+def _answer(
+    start_response: StartResponse,
+    status: str,
+    content_type: str,
+    body: bytes,
+    headers: Iterable[tuple[str, str]] = (),
+) -> list[bytes]:
+    start_response(
+        status,
+        [
+            ("Content-Type", content_type),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+            *headers,
+        ],
+    )
+    return [body]
+
+
+# gunicorn
+
+
+def _worker() -> Any:
+    """Returns gunicorn's worker if this process is one.
+
+    Nothing in the environ names it, but it handles its own SIGTERM.
+    """
+    worker = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return worker if hasattr(worker, "alive") and hasattr(worker, "cfg") else None
+
+
+def _app_from_environment() -> RelayApp:
+    worker = _worker()
+    try:
+        app = create_relay_app(RelayOptions.from_env(os.environ))
+        # A worker that replaces another must come up although Redis is away just then:
+        # if it did not, gunicorn would end the workers that still hold sockets.
+        if worker is None or worker.age <= worker.cfg.workers:
+            app.relay.check()
+        if worker is not None:
+            app.start()
+    except ConfigurationError as error:
+        name = error.name if error.name.isupper() else variable(error.name)
+        print(f"freeim: {error.renamed(name)}", file=sys.stderr, flush=True)
+        status = 2 if worker is None else GUNICORN_BOOT_ERROR
+        raise SystemExit(status) from error
+    if worker is not None:
+        gevent.spawn(_stop_with, worker, app)
+        # gunicorn leaves when its requests have ended; the sockets are none of them.
+        atexit.register(app.stop)
+    return app
+
+
+def _stop_with(worker: Any, app: RelayApp) -> None:
+    while worker.alive:
+        gevent.sleep(WATCH_INTERVAL)
+    app.stop()
+
+
+def __getattr__(name: str) -> Any:
+    # Made on demand: importing this module reads no environment and connects nothing.
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()["app"] = app = _app_from_environment()
+    return app

@@ -1,0 +1,100 @@
+"""Incoming bytes to what they ask of the relay; wsproto behind a narrow seam.
+
+Clients have nothing to say to the relay: their messages are read and thrown away. What
+counts is that they answer pings, and close.
+"""
+
+from __future__ import annotations
+
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+
+from .frames import CloseReason, close_frame, pong_frame
+
+
+__all__ = ["Protocol"]
+
+#: An empty masked pong, RFC 6455 §5.5.3: two bytes of head, four of mask.
+PONG_HEAD, PONG_LENGTH = b"\x8a\x80", 6
+
+#: wsproto's codes for what a peer did wrong; anything else is a protocol error.
+FAULTS = {1007: CloseReason.INVALID_DATA, 1009: CloseReason.TOO_BIG}
+
+
+class Protocol:
+    """The receiving half of one socket.
+
+    After each `receive_data`: send `data_to_send()`, then look at `close_received` and
+    at `fault`. After a fault the rest of what comes is ignored.
+    """
+
+    __slots__ = ("_connection", "_message_limit", "_size", "_to_send", "fault", "peer")
+
+    def __init__(self, message_limit: int) -> None:
+        self._message_limit = message_limit
+        # Made on the first bytes that are not an empty pong: most sockets never need
+        # one, and it takes more memory than the rest of the socket.
+        self._connection: Connection | None = None
+        self._size = 0
+        self._to_send = b""
+        #: What the peer did wrong.
+        self.fault: CloseReason | None = None
+        #: The code of the peer's close frame, 1005 if it gave none.
+        self.peer: int | None = None
+
+    @property
+    def close_received(self) -> bool:
+        """Whether the peer sent its close frame."""
+        return self.peer is not None
+
+    def receive_data(self, data: bytes) -> None:
+        """Takes bytes as they come, at any split."""
+        if self.fault is not None or self.close_received:
+            return
+        if self._connection is None:
+            if _only_pongs(data):
+                return
+            self._connection = Connection(ConnectionType.SERVER)
+        self._connection.receive_data(data)
+        for event in self._connection.events():
+            if isinstance(event, (TextMessage, BytesMessage)):
+                self._count(event)
+            elif isinstance(event, Ping):
+                self._to_send += pong_frame(bytes(event.payload))
+            elif isinstance(event, CloseConnection):
+                self._close(event)
+            if self.fault is not None:
+                return
+
+    def data_to_send(self) -> bytes:
+        """Returns the frames that answer what came, once."""
+        data, self._to_send = self._to_send, b""
+        return data
+
+    def _count(self, event: object) -> None:
+        assert isinstance(event, (TextMessage, BytesMessage))
+        # wsproto hands a message out in the pieces that came, so nothing is kept.
+        piece = event.data
+        self._size += len(piece.encode() if isinstance(piece, str) else piece)
+        if self._size > self._message_limit:
+            self.fault = CloseReason.TOO_BIG
+        elif event.message_finished:
+            self._size = 0
+
+    def _close(self, event: CloseConnection) -> None:
+        assert self._connection is not None
+        # wsproto reports a fault of the peer as a close, but stays open.
+        if self._connection.state is ConnectionState.OPEN:
+            self.fault = FAULTS.get(event.code, CloseReason.PROTOCOL_ERROR)
+            return
+        self.peer = event.code
+        # RFC 6455 §5.5.1: answer with the code that came; 1005 stands for none.
+        code = 1000 if event.code == 1005 else event.code
+        self._to_send += close_frame(code)
+
+
+def _only_pongs(data: bytes) -> bool:
+    if len(data) % PONG_LENGTH:
+        return False
+    starts = range(0, len(data), PONG_LENGTH)
+    return all(data.startswith(PONG_HEAD, start) for start in starts)

@@ -1,0 +1,100 @@
+"""The floors of docs/architecture.md, enforced."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+
+ROOT = Path(__file__).parent.parent / "freeim"
+
+# Order is the rule: a module may import only modules listed before it.
+ORDER = """
+    errors dialects checks
+    keys wire options
+    websocket.frames websocket.handshake websocket.protocol
+    redis_client scripts presence chans client events
+    relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
+    relay.metrics
+    relay.transport relay.clerk relay.connection relay.dispatcher relay.subscriber
+    relay.relay
+    relay_wsgi server imhelper __init__ flask_ext cli __main__
+""".split()
+
+# Third-party packages and the only modules that may import them.
+MAY_IMPORT = {
+    "redis": {
+        "redis_client",
+        "scripts",
+        "events",
+        "relay.clerk",
+        "relay.dispatcher",
+        "relay.subscriber",
+        "relay.relay",
+    },
+    "hiredis": {"relay.subscriber"},
+    "wsproto": {"websocket.handshake", "websocket.protocol"},
+    "prometheus_client": {"relay.metrics"},
+    "gevent": {
+        "relay.transport",
+        "relay.clerk",
+        "relay.connection",
+        "relay.dispatcher",
+        "relay.subscriber",
+        "relay.relay",
+        "relay_wsgi",
+        "server",
+        "cli",
+    },
+    "geventwebsocket": {"server"},
+    "flask": {"flask_ext"},
+    "gunicorn": set(),
+}
+
+
+def modules():
+    found = []
+    for path in sorted(ROOT.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found.append(pytest.param(name, tree, id=name))
+    return found
+
+
+def is_empty_init(name):
+    return name.endswith(".__init__")
+
+
+def imported(name, tree):
+    """Yields what a module imports, as written from the top: `freeim.wire`, `redis`."""
+    package = ["freeim", *name.split(".")[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join(base + ([node.module] if node.module else []))
+            for alias in node.names:
+                # `from . import checks` names a module, `from .wire import Wire` not.
+                full = f"{module}.{alias.name}"
+                yield full if full[len("freeim.") :] in ORDER else module
+
+
+@pytest.mark.parametrize("name, tree", modules())
+def test_imports_go_down(name, tree):
+    if is_empty_init(name):
+        assert not tree.body, f"{name} must stay empty"
+        return
+    assert name in ORDER, "new module: give it a floor here and in docs/architecture.md"
+    below = ORDER[: ORDER.index(name)]
+    for target in imported(name, tree):
+        top, _, rest = target.partition(".")
+        if top == "freeim":
+            assert rest in below, f"{name} imports {target}"
+        elif top in MAY_IMPORT:
+            assert name in MAY_IMPORT[top], f"{name} imports {top}"
+
+
+def test_order_names_only_modules_that_exist():
+    names = {path.values[0] for path in modules()}
+    assert [name for name in ORDER if name not in names] == []
