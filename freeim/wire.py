@@ -199,10 +199,9 @@ def encode_content(
         if dumps is None:
             content = _dumps(message)
         else:
-            content = wire_text(dumps(message))
+            dumped = dumps(message)
+            content = dumped if isinstance(dumped, str) else bytes(dumped).decode()
             json.loads(content, parse_constant=_refuse_constant)
-    except InvalidArgument:
-        raise
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidMessage(message, f"{expected} ({error})") from error
     if not _is_utf8(content):

@@ -1,0 +1,145 @@
+"""Client ids of both dialects, and the server of each."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from freeim.dialects import DIALECTS, V1, V2
+from freeim.errors import InvalidClientId
+
+from .running import VECTORS
+
+
+GUID = UUID("6f9619ff-8b86-d011-b42d-00c04fc964ff")
+ZERO_GUID = UUID(int=0)
+LAST_INT = 2**63 - 1
+
+GOOD = [
+    pytest.param(V2, 1, 1, id="v2 first"),
+    pytest.param(V2, LAST_INT, LAST_INT, id="v2 last"),
+    pytest.param(V1, GUID, GUID, id="v1 UUID"),
+    pytest.param(V1, str(GUID), GUID, id="v1 text"),
+    pytest.param(V1, str(GUID).upper(), GUID, id="v1 upper case, as some C# prints it"),
+]
+
+BAD = [
+    (V2, -1),
+    (V2, 2**63),
+    (V2, True),
+    (V2, False),
+    (V2, 1.0),
+    (V2, "1"),
+    (V2, b"1"),
+    (V2, None),
+    (V2, [1]),
+    (V2, GUID),
+    (V1, 1),
+    (V1, ""),
+    (V1, "abc"),
+    (V1, str(GUID)[:-1]),
+    (V1, str(GUID) + "0"),
+    (V1, str(GUID).replace("f", "g")),
+    (V1, "\ud800" * 32),
+    (V1, str(GUID).encode()),
+    (V1, None),
+    (V1, [GUID]),
+]
+
+BAD_TEXTS = [
+    (V2, ""),
+    (V2, "0"),
+    (V2, "01"),
+    (V2, "-1"),
+    (V2, "+1"),
+    (V2, " 1"),
+    (V2, "1\n"),
+    (V2, "1.0"),
+    (V2, "1_0"),
+    (V2, "٣"),
+    (V2, str(2**63)),
+    (V2, "9" * 5000),
+    (V1, ""),
+    (V1, "7"),
+    (V1, str(ZERO_GUID)),
+    (V1, str(GUID) + "\n"),
+]
+
+# 32 characters that int(…, 16), and so uuid.UUID, takes for hexadecimal digits.
+NOT_QUITE_HEX = ["0x" + "1" * 30, "+" + "1" * 31, " " + "1" * 31, "1_" * 15 + "11"]
+
+
+@pytest.mark.parametrize("dialect, value, client_id", GOOD)
+def test_check_returns_the_id(dialect, value, client_id):
+    assert dialect.check(value) == client_id
+    assert dialect.check_sender(value) == client_id
+
+
+@pytest.mark.parametrize("dialect, value", BAD)
+def test_check_refuses_what_is_no_id_and_keeps_it(dialect, value):
+    for check in (dialect.check, dialect.check_sender):
+        with pytest.raises(InvalidClientId) as caught:
+            check(value)
+        assert caught.value.value is value
+
+
+@pytest.mark.parametrize("text", NOT_QUITE_HEX)
+def test_check_refuses_texts_that_only_int_takes_for_a_guid(text):
+    with pytest.raises(InvalidClientId):
+        V1.check(text)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, False])
+def test_v2_refuses_everything_equal_to_0_as_receiver(value):
+    with pytest.raises(InvalidClientId):
+        V2.check(value)
+
+
+@pytest.mark.parametrize("value", [ZERO_GUID, str(ZERO_GUID)])
+def test_v1_refuses_the_zero_guid_as_receiver(value):
+    with pytest.raises(InvalidClientId):
+        V1.check(value)
+
+
+@pytest.mark.parametrize(
+    "dialect, value", [(V2, 0), (V1, ZERO_GUID), (V1, str(ZERO_GUID))]
+)
+def test_check_sender_lets_nobody_pass(dialect, value):
+    assert dialect.check_sender(value) == dialect.nobody
+
+
+@pytest.mark.parametrize("value", [False, 0.0, None, ""])
+def test_check_sender_takes_nothing_else_for_nobody(value):
+    with pytest.raises(InvalidClientId):
+        V2.check_sender(value)
+
+
+@pytest.mark.parametrize(
+    "dialect, client_id", [(V2, 1), (V2, LAST_INT), (V1, GUID), (V1, UUID(int=1))]
+)
+def test_text_and_json_forms_lead_back_to_the_id(dialect, client_id):
+    assert dialect.from_text(str(client_id)) == client_id
+    assert dialect.check(dialect.to_json(client_id)) == client_id
+
+
+@pytest.mark.parametrize("dialect, text", BAD_TEXTS)
+def test_from_text_refuses_what_is_no_id(dialect, text):
+    with pytest.raises(InvalidClientId):
+        dialect.from_text(text)
+
+
+def test_json_form_of_a_guid_is_lower_case_with_dashes():
+    assert V1.to_json(V1.check(GUID.hex.upper())) == str(GUID)
+
+
+@pytest.mark.parametrize("case", VECTORS["partition"], ids=str)
+def test_select_server_picks_the_one_that_csharp_picks(case):
+    dialect = DIALECTS[case["dialect"]]
+    servers = [f"server {number}" for number in range(case["nodes"])]
+    client_id = dialect.check(case["id"])
+    assert dialect.select_server(client_id, servers) == servers[case["index"]]
+
+
+def test_dialects_are_found_by_their_names():
+    assert DIALECTS == {"v1": V1, "v2": V2}
