@@ -28,13 +28,17 @@ def redis(value: Any) -> Any:
 
 
 def servers(value: Any) -> tuple[str, ...]:
-    names = value.split(",") if isinstance(value, str) else list(value or ())
+    remedy = (
+        "name every relay node in the order that all parts share, "
+        "such as 127.0.0.1:6001,127.0.0.1:6002"
+    )
+    try:
+        names = value.split(",") if isinstance(value, str) else list(value or ())
+    except TypeError as error:
+        raise ValueError(remedy) from error
     names = [name.strip() if isinstance(name, str) else name for name in names]
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise ValueError(
-            "name every relay node in the order that all parts share, "
-            "such as 127.0.0.1:6001,127.0.0.1:6002"
-        )
+        raise ValueError(remedy)
     if len(set(names)) < len(names):
         raise ValueError("name each relay node once")
     return tuple(names)
@@ -67,10 +71,11 @@ def number(kind: type[Any], least: float, what: str) -> Callable[[Any], Any]:
             raise ValueError(remedy)
         try:
             converted = kind(value)
+            finite = math.isfinite(converted)
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(remedy) from error
         rounded = not isinstance(value, str) and converted != value
-        if rounded or not math.isfinite(converted) or converted < least:
+        if rounded or not finite or converted < least:
             raise ValueError(remedy)
         return converted
 
@@ -80,12 +85,12 @@ def number(kind: type[Any], least: float, what: str) -> Callable[[Any], Any]:
 def close_code(value: Any) -> int:
     remedy = "give a close code that a server may send: 1000, 1001 or 3000 to 4999"
     try:
-        code = int(value)
-    except (TypeError, ValueError) as error:
+        code = whole_number(value)
+    except ValueError as error:
         raise ValueError(remedy) from error
     if code not in (1000, 1001) and not 3000 <= code <= 4999:
         raise ValueError(remedy)
-    return code
+    return int(code)
 
 
 def _url_template(template: Any) -> str:
@@ -95,7 +100,7 @@ def _url_template(template: Any) -> str:
     )
     try:
         url = template.format(server="s", path="/p", token="t" * 8)
-    except (AttributeError, LookupError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(remedy) from error
     if not url.startswith(("ws://", "wss://")) or "t" * 8 not in url:
         raise ValueError(remedy)
@@ -114,6 +119,7 @@ def function(value: Any) -> Any:
     return value
 
 
+whole_number = number(int, 0, "a whole number")
 seconds = number(float, 0, "a number of seconds")
 positive_seconds = number(float, 0.001, "a number of seconds")
 byte_count = number(int, 1, "a whole number of bytes")

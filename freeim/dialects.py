@@ -48,6 +48,7 @@ class Dialect:
 
 _INT_EXPECTED = "an integer from 1 to 2**63-1"
 _INT_TEXT = re.compile(r"[1-9][0-9]{0,18}")
+_GUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-?)(?:[0-9a-fA-F]{4}\1){3}[0-9a-fA-F]{12}")
 _GUID_EXPECTED = "a GUID other than zero, as uuid.UUID or as text"
 
 
@@ -71,12 +72,10 @@ def _int_from_text(text: str) -> int:
 def _check_any_guid(value: Any) -> UUID:
     if isinstance(value, UUID):
         return value
-    if not isinstance(value, str):
+    # UUID() takes more than GUIDs: signs, blanks, underscores.
+    if not isinstance(value, str) or not _GUID_TEXT.fullmatch(value):
         raise InvalidClientId(value, _GUID_EXPECTED)
-    try:
-        return UUID(value)
-    except ValueError as error:
-        raise InvalidClientId(value, _GUID_EXPECTED) from error
+    return UUID(value)
 
 
 def _check_guid(value: Any) -> UUID:

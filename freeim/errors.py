@@ -38,7 +38,12 @@ __all__ = [
     "missing_extra",
 ]
 
-_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
+#: Where a URL has its password: before the last @, or in its query. A slash, an @ or a
+#: blank in one should have been escaped; it is hidden all the same.
+PASSWORDS = [
+    (re.compile(r"(://[^:@/]*:).*@", re.S), r"\1***@"),
+    (re.compile(r"([?&]password=)[^&]*"), r"\1***"),
+]
 
 #: Characters of an offending value that an error text shows.
 SHOWN = 200
@@ -46,13 +51,18 @@ SHOWN = 200
 
 def shorten(value: object, limit: int = SHOWN) -> str:
     """Returns the `repr` of a value, cut after `limit` characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"<{type(value).__name__} nested too deep to show>"
     return text if len(text) <= limit else text[:limit] + "…"
 
 
-def hide_password(text: str) -> str:
-    """Returns a text without the passwords of the URLs in it."""
-    return _PASSWORD.sub(r"\1***@", text)
+def hide_password(url: str) -> str:
+    """Returns a URL without its password."""
+    for pattern, replacement in PASSWORDS:
+        url = pattern.sub(replacement, url)
+    return url
 
 
 class FreeIMError(Exception):
@@ -69,7 +79,9 @@ class ConfigurationError(FreeIMError, ValueError):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return hide_password(f"{self.name}={shorten(self.value)}: {self.remedy}")
+        value = self.value
+        shown = hide_password(value) if isinstance(value, str) else value
+        return f"{self.name}={shorten(shown)}: {self.remedy}"
 
     def renamed(self, name: str) -> ConfigurationError:
         """Returns the same fault under the name that the operator typed."""

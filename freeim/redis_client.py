@@ -62,7 +62,9 @@ def open_redis(
             protocol=2,
         )
     except ValueError as error:
-        remedy = f"give a URL such as redis://127.0.0.1:6379/0 ({error})"
+        # Not the error's own text: it may quote a part of the password.
+        remedy = "give a URL such as redis://:PASSWORD@127.0.0.1:6379/0, its password "
+        remedy += "percent-encoded"
         raise ConfigurationError("redis", url, remedy) from error
     return Redis(connection_pool=connections)
 

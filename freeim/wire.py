@@ -138,9 +138,13 @@ class Wire(Keys):
     def decode_command(self, data: bytes) -> Command:
         """Reads one message of a server channel."""
         text = wire_text(data)
-        for begin, decode in _DECODERS.items():
-            if text.startswith(begin):
-                return decode(self.dialect, text[len(begin) :])
+        try:
+            for begin, decode in _DECODERS.items():
+                if text.startswith(begin):
+                    return decode(self.dialect, text[len(begin) :])
+        except WireError as error:
+            # With the command, so that whoever reads the log finds who sent it.
+            raise WireError(text, error.reason) from error
         if text.startswith(COMMAND):
             raise WireError(text, "unknown command")
         return _decode_direct(self.dialect, text)
@@ -291,7 +295,7 @@ def _decode_chan(dialect: Dialect, text: str) -> ChanMessage:
 
 
 def _decode_kick(dialect: Dialect, text: str) -> ForceOffline:
-    return ForceOffline(_id(dialect.from_text, text, FORCE_OFFLINE + text))
+    return ForceOffline(_id(dialect.from_text, text, text))
 
 
 _DECODERS: dict[str, Callable[[Dialect, str], Command]] = {

@@ -49,11 +49,13 @@ class Connection:
         "_writer",
         "client_id",
         "close_code",
+        "deadline_slot",
         "ended",
         "frames",
         "heard_at",
         "opened_at",
         "outbox",
+        "ping_slot",
         "reason",
         "token_value",
     )
@@ -91,6 +93,8 @@ class Connection:
         self.ended = False
         self.frames = 0
         self.opened_at = self.heard_at = time.monotonic()
+        #: The heartbeat's notes.
+        self.ping_slot = self.deadline_slot = 0
 
     def __repr__(self) -> str:
         state = self.reason.name if self.reason else "OPEN"
@@ -175,9 +179,13 @@ class Connection:
         self.heard_at = time.monotonic()
         self._protocol.receive_data(data)
         answer = self._protocol.data_to_send()
-        if answer:
+        if self._protocol.close_received:
+            # RFC 6455 §5.5.1: nothing may follow a close frame.
+            self.outbox.close(answer)
+        elif answer:
             # A peer that floods us with pings and reads no pong is slow, too.
             self.send(answer)
+        if answer:
             self.flush()
         if self._protocol.fault is not None:
             self.close(self._protocol.fault)

@@ -63,8 +63,9 @@ class Dispatcher:
 
     def take(self, batch: list[bytes]) -> None:
         """Delivers a batch: one look-up for all, and one write a socket."""
-        speaking = self.spokesman.speaking()
-        commands = self._decode(batch, speaking)
+        commands = self._decode(batch)
+        asked = any(self._router.wants_receipts(command) for command in commands)
+        speaking = asked and self.spokesman.speaking()
         commands, facts = self._look_up(commands, speaking)
         touched: dict[Connection, None] = {}
         for command in commands:
@@ -78,7 +79,7 @@ class Dispatcher:
         if mark.settle(written):
             self._answer(mark, written)
 
-    def _decode(self, batch: list[bytes], speaking: bool) -> list[Command]:
+    def _decode(self, batch: list[bytes]) -> list[Command]:
         commands = []
         for data in batch:
             try:
@@ -86,6 +87,7 @@ class Dispatcher:
             except WireError as error:
                 self._metrics.malformed.inc()
                 # Every process of this server heard it; one line is enough.
+                speaking = self.spokesman.speaking()
                 level = logging.WARNING if speaking else logging.DEBUG
                 logger.log(level, "< %s: message skipped: %s", self.channel, error)
         return commands

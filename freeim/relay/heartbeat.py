@@ -1,11 +1,14 @@
 """Pings that are spread over the interval, and the end of sockets that do not answer.
 
-A sequence of slots, one of them due at each tick; a connection stays in the slot it was
-given. So one timer serves all sockets, and no two ticks ping the same one.
+Two rings of slots, of which each tick takes the next one. In the first a connection
+has the same slot for ever, so it is pinged once an interval, and the pings of all are
+spread over it. In the second it stands where its deadline falls, and when that comes it
+moves on if it was heard meanwhile. One timer serves all sockets.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Generic, Protocol, TypeVar
 
 
@@ -16,10 +19,11 @@ SLOTS = 50
 
 
 class Pinged(Protocol):
-    """What a heartbeat needs to know of a connection."""
+    """A connection, as a heartbeat sees it; the slots are the heartbeat's own notes."""
 
-    @property
-    def heard_at(self) -> float: ...
+    heard_at: float
+    ping_slot: int
+    deadline_slot: int
 
 
 P = TypeVar("P", bound=Pinged)
@@ -36,32 +40,42 @@ class Heartbeat(Generic[P]):
         #: Seconds between two ticks.
         self.tick = ping_interval / SLOTS
         self._idle_timeout = idle_timeout
-        # A pong that a ping brings is awaited for the rest of the timeout. Beyond one
-        # interval there is another ping in between.
-        late = min(idle_timeout - ping_interval, ping_interval)
-        self._lag = max(1, round(late / self.tick))
-        self._slots: list[set[P]] = [set() for _ in range(SLOTS)]
-        self._next = 0
-        self._now = 0
+        self._last_given = 0
+        self._ticks = 0
+        self._pings: list[set[P]] = [set() for _ in range(SLOTS)]
+        ahead = math.ceil(idle_timeout / self.tick)
+        self._deadlines: list[set[P]] = [set() for _ in range(ahead + 2)]
 
-    def add(self, connection: P) -> int:
-        """Gives a connection a slot, in turn; returns it for `remove`."""
-        self._next = (self._next + 1) % SLOTS
-        self._slots[self._next].add(connection)
-        return self._next
+    def add(self, connection: P) -> None:
+        """Takes a connection in that was heard just now."""
+        self._last_given = connection.ping_slot = (self._last_given + 1) % SLOTS
+        self._pings[connection.ping_slot].add(connection)
+        self._file(connection, self._idle_timeout)
 
-    def remove(self, connection: P, slot: int) -> None:
+    def remove(self, connection: P) -> None:
         """Forgets a connection."""
-        self._slots[slot].discard(connection)
+        self._pings[connection.ping_slot].discard(connection)
+        self._deadlines[connection.deadline_slot].discard(connection)
 
-    def due(self) -> list[P]:
-        """Moves on by one tick; returns who is to be pinged."""
-        self._now = (self._now + 1) % SLOTS
-        return list(self._slots[self._now])
+    def beat(self, now: float) -> tuple[list[P], list[P]]:
+        """Moves on by one tick; returns who is to be pinged and who was silent.
 
-    def silent(self, now: float) -> list[P]:
-        """Returns who should have answered its ping by now and did not."""
-        deadline = now - self._idle_timeout
-        slot = self._slots[(self._now - self._lag) % SLOTS]
-        # Half a tick of grace: the timer's own lateness is not the peer's.
-        return [one for one in slot if one.heard_at <= deadline + self.tick / 2]
+        A silent connection is named again at the next tick until it is removed.
+        """
+        self._ticks += 1
+        due = self._deadlines[self._ticks % len(self._deadlines)]
+        self._deadlines[self._ticks % len(self._deadlines)] = set()
+        silent = []
+        for connection in due:
+            left = connection.heard_at + self._idle_timeout - now
+            if left <= 0:
+                silent.append(connection)
+            self._file(connection, left)
+        return list(self._pings[self._ticks % SLOTS]), silent
+
+    def _file(self, connection: P, seconds: float) -> None:
+        ticks = max(1, math.ceil(seconds / self.tick))
+        # Never all the way round, should a clock be off.
+        ticks = min(ticks, len(self._deadlines) - 1)
+        connection.deadline_slot = (self._ticks + ticks) % len(self._deadlines)
+        self._deadlines[connection.deadline_slot].add(connection)

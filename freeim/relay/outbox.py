@@ -47,7 +47,7 @@ class Outbox:
         One frame may exceed the limit, so that a long message can be sent at all.
 
         Args:
-            mark: handed back by `written` when the frame is out, or by `close`.
+            mark: handed back by `written` when the frame is out, else by `discard`.
         """
         if self.closed:
             return Verdict.CLOSED

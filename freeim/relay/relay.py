@@ -73,7 +73,6 @@ class Relay:
         self._heartbeat: Heartbeat[Connection] = Heartbeat(
             options.ping_interval, options.idle_timeout
         )
-        self._slots: dict[Connection, int] = {}
         #: Clients whose count Redis did not take, with the token value of the last.
         self._unsaid: dict[ClientId, str] = {}
         self._timers: list[gevent.Greenlet[[], None]] = []
@@ -93,7 +92,7 @@ class Relay:
         """
         check_redis(self._redis, self.options.redis)
         try:
-            self._dispatcher.spokesman.speaking()
+            self._dispatcher.spokesman.check()
         except OSError as error:
             remedy = "point TMPDIR to a folder that this user may write to"
             raise ConfigurationError(
@@ -182,7 +181,7 @@ class Relay:
         )
         connection.outbox.put(head)
         self._registry.add(connection)
-        self._slots[connection] = self._heartbeat.add(connection)
+        self._heartbeat.add(connection)
         self.metrics.opened.inc()
         self.metrics.sockets.set(len(self._registry))
         answer = self._say(admission.client_id, admission.token_value)
@@ -206,7 +205,7 @@ class Relay:
 
     def _ended(self, connection: Connection) -> None:
         self._registry.remove(connection)
-        self._heartbeat.remove(connection, self._slots.pop(connection))
+        self._heartbeat.remove(connection)
         self.metrics.closed.labels(str(connection.close_code)).inc()
         self.metrics.sockets.set(len(self._registry))
         self._say(connection.client_id, connection.token_value)
@@ -230,10 +229,11 @@ class Relay:
     def _beat(self) -> None:
         while True:
             gevent.sleep(self._heartbeat.tick)
-            for connection in self._heartbeat.due():
-                connection.ping()
-            for connection in self._heartbeat.silent(time.monotonic()):
+            due, silent = self._heartbeat.beat(time.monotonic())
+            for connection in silent:
                 connection.close(CloseReason.SILENT)
+            for connection in due:
+                connection.ping()
 
     def _mend(self) -> None:
         """Says again what Redis did not take; the counts are those of this moment."""

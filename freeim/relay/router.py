@@ -107,6 +107,14 @@ class Router(Generic[C]):
             ForceOffline: self._kick,
         }
 
+    def wants_receipts(self, command: Command) -> bool:
+        """Tells whether one process must answer for what becomes of a command."""
+        return (
+            isinstance(command, DirectMessage)
+            and command.receipt
+            and command.sender != self._nobody
+        )
+
     def needs(self, commands: Iterable[Command], speaking: bool) -> Needs:
         """Names what `route` must know about these commands."""
         needs = Needs()
@@ -114,14 +122,17 @@ class Router(Generic[C]):
             if isinstance(command, ChanMessage):
                 if command.chan is not None:
                     needs.chans.add(command.chan)
-            elif not isinstance(command, DirectMessage):
+                echo = True
+            elif isinstance(command, DirectMessage):
+                if speaking and self.wants_receipts(command):
+                    # A receiver without a socket here may have one in another process.
+                    needs.totals.update(
+                        one for one in command.receivers if not self._registry.of(one)
+                    )
+                echo = command.sender in command.receivers
+            else:
                 continue
-            elif speaking and self._wants_receipts(command):
-                # A receiver without a socket here may have one in another process.
-                needs.totals.update(
-                    one for one in command.receivers if not self._registry.of(one)
-                )
-            if len(self._registry.of(command.sender)) == 1:
+            if echo and len(self._registry.of(command.sender)) == 1:
                 needs.totals.add(command.sender)
         return needs
 
@@ -132,7 +143,7 @@ class Router(Generic[C]):
     def _direct(self, command: Command, facts: Facts, speaking: bool) -> Plan[C]:
         assert isinstance(command, DirectMessage)
         plan: Plan[C] = Plan(text_frame(command.content.encode()))
-        receipts = speaking and self._wants_receipts(command)
+        receipts = speaking and self.wants_receipts(command)
         for client_id in command.receivers:
             connections = self._sockets(client_id, command.sender, facts)
             if not receipts or client_id == command.sender:
@@ -160,9 +171,6 @@ class Router(Generic[C]):
     def _kick(self, command: Command, facts: Facts, speaking: bool) -> Plan[C]:
         assert isinstance(command, ForceOffline)
         return Plan(kicked=list(self._registry.of(command.client_id)))
-
-    def _wants_receipts(self, command: DirectMessage) -> bool:
-        return command.receipt and command.sender != self._nobody
 
     def _sockets(
         self, client_id: ClientId, sender: ClientId, facts: Facts

@@ -28,19 +28,23 @@ class Spokesman:
         user = os.getuid()
         self.path = os.path.join(tempfile.gettempdir(), f"freeim-{user}-{digest}.lock")
         self._file: int | None = None
+        self._pid = 0
+
+    def check(self) -> None:
+        """Finds out whether the lock file can be opened.
+
+        Raises:
+            OSError: if it cannot.
+        """
+        os.close(self._open())
 
     def speaking(self) -> bool:
         """Returns whether this process holds the lock, taking it if nobody does."""
-        if self._file is not None:
-            return True
-        file = os.open(self.path, FLAGS, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            return False
-        self._file = file
-        return True
+        if self._file is not None and not self._still_ours(self._file):
+            self.resign()
+        if self._file is None:
+            self._file, self._pid = self._take(), os.getpid()
+        return self._file is not None
 
     def resign(self) -> None:
         """Lets another process speak."""
@@ -48,3 +52,25 @@ class Spokesman:
             file, self._file = self._file, None
             with contextlib.suppress(OSError):
                 os.close(file)
+
+    def _open(self) -> int:
+        return os.open(self.path, FLAGS, 0o600)
+
+    def _take(self) -> int | None:
+        file = self._open()
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return None
+        return file
+
+    def _still_ours(self, file: int) -> bool:
+        # A fork shares the lock, so the child must ask anew; and a file that was
+        # cleaned away locks nobody out.
+        if self._pid != os.getpid():
+            return False
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(file))
+        except FileNotFoundError:
+            return False
