@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,7 @@ import redis
 import websocket
 
 from demo.part import Part
-from demo.parts import answers_200
+from demo.parts import GUNICORN, answers_200
 from demo.redis_server import (
     bundled_redis_server,
     free_port,
@@ -32,7 +33,6 @@ VECTORS = json.loads(
     (Path(__file__).parent / "vectors/wire-vectors.json").read_text(encoding="utf-8")
 )
 
-GUNICORN = [sys.executable, "-m", "gunicorn", "--no-control-socket"]
 APP = "freeim.relay_wsgi:app"
 WEBSOCKET_WORKER = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"
 
@@ -119,7 +119,7 @@ def redis_server(folder, port=None, arguments=()):
 class Node(Server):
     """One relay node; its name is what the system calls it, its address where it is."""
 
-    def __init__(self, way, redis_url, name, servers, **options):
+    def __init__(self, way, redis_url, name, servers, folder, **options):
         self.server_name = name
         self.workers = 4 if "-w 4" in way else 1
         self.address = f"127.0.0.1:{free_port()}"
@@ -133,6 +133,7 @@ class Node(Server):
                 FREEIM_REDIS=redis_url,
                 FREEIM_SERVERS=",".join(servers),
                 FREEIM_SERVER=name,
+                TMPDIR=folder,
                 **variables,
             ),
         )
@@ -158,7 +159,12 @@ class System:
     def __init__(self, redis_url, way, names=("127.0.0.1:6001",), **options):
         self.redis = redis.Redis.from_url(redis_url)
         self.redis.flushall()
-        self.nodes = [Node(way, redis_url, name, names, **options) for name in names]
+        # Lock files of relays are never removed: not into everybody's folder.
+        self._folder = tempfile.TemporaryDirectory()
+        self.nodes = [
+            Node(way, redis_url, name, names, self._folder.name, **options)
+            for name in names
+        ]
         system = {"dialect", "path_match", "key_prefix"}
         self.client = ImClient(
             redis=redis_url,
@@ -176,19 +182,21 @@ class System:
             node.start()
         for node in self.nodes:
             node.wait_until_ready()
-            self._wait_for_workers(node)
+            self.wait_for_workers(node)
         return self
 
-    def __exit__(self, *_):
-        self.close_sockets()
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.close_sockets()
         for node in self.nodes:
             node.terminate()
         for node in self.nodes:
             node.join(DEADLINE)
+        self._folder.cleanup()
         self.client.redis.close()
         self.redis.close()
 
-    def _wait_for_workers(self, node):
+    def wait_for_workers(self, node):
         """One worker that is ready answers for all: ask Redis who listens."""
         channel = self.client.wire.server_channel(node.server_name)
         wait_until(
@@ -214,7 +222,7 @@ class System:
         for sock in self.sockets:
             sock.shutdown()
         self.sockets.clear()
-        if self.nodes[0].status is None:
+        if all(node.status is None for node in self.nodes):
             wait_until(
                 lambda: not self.redis.exists(self.client.wire.online_key), "offline"
             )
@@ -223,6 +231,7 @@ class System:
 def close_code(sock):
     """Reads until the server closes; returns the code of its close frame."""
     while True:
-        opcode, data = sock.recv_data(control_frame=True)
-        if opcode == websocket.ABNF.OPCODE_CLOSE:
-            return int.from_bytes(data[:2], "big")
+        # `recv` would answer, which fails when the server is gone already.
+        frame = sock.recv_frame()
+        if frame.opcode == websocket.ABNF.OPCODE_CLOSE:
+            return int.from_bytes(frame.data[:2], "big")

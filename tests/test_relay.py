@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import socket
 import struct
 import threading
-import time
 
 import pytest
 import websocket
 
-from .running import PLAIN_WAYS, WAYS, System, close_code, redis_server, wait_until
+from .running import WAYS, System, close_code, wait_until
 
 
 TEXT = websocket.ABNF.OPCODE_TEXT
@@ -243,30 +240,6 @@ def test_a_close_is_answered_with_its_own_code(system):
     assert sock.sock.recv(1) == b""
 
 
-@pytest.mark.parametrize("way", PLAIN_WAYS)
-def test_a_silent_socket_is_closed_and_one_that_answers_is_not(redis_url, way):
-    times = {"ping_interval": 0.5, "idle_timeout": 1.0}
-    with System(redis_url, way, **times) as system:
-        lively, silent = system.connect(1), system.connect(2)
-        lively.settimeout(0.05)
-        begin = time.monotonic()
-        while system.client.has_online(2):
-            answer_pings(lively)
-            assert time.monotonic() - begin < 5
-        # Then the end, CLOSE_TIMEOUT after the close frame that it does not answer.
-        assert 1.0 < time.monotonic() - begin < 4.0
-        assert close_code(silent) == 4509
-        system.client.send_message(0, 1, "end")
-        lively.settimeout(10)
-        assert lively.recv() == '"end"'
-
-
-def answer_pings(sock):
-    """Reads for a moment; the library answers pings while it does."""
-    with contextlib.suppress(websocket.WebSocketTimeoutException):
-        sock.recv()
-
-
 def test_a_client_that_does_not_read_is_closed_as_slow_and_no_other(system):
     lively = system.connect(1)
     slow = system.connect(2, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
@@ -326,142 +299,3 @@ def test_frames_behind_the_request_are_not_lost(system):
             received += data
     assert received.startswith(b"HTTP/1.1 101 ")
     assert received.endswith(b"\x8a\x05early")
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_sigterm_closes_with_1001_and_leaves_nothing_behind(redis_url, way):
-    with System(redis_url, way, drain_window=0.5) as system:
-        sockets = [system.connect(number) for number in range(1, 21)]
-        system.client.join_chan(1, "room")
-        node = system.nodes[0]
-        node.terminate()
-        assert [close_code(sock) for sock in sockets] == [1001] * 20
-        for sock in sockets:
-            sock.shutdown()
-        assert node.stop(10) == 0
-        left = [key for key in system.redis.keys() if b"Token" not in key]
-        assert left == []
-        assert "Traceback" not in node.log, node.log
-
-
-@pytest.mark.parametrize("way", PLAIN_WAYS)
-def test_sockets_outlive_a_restart_of_redis(tmp_path, way):
-    server = redis_server(tmp_path).serve()
-    with System(server.url, way) as system:
-        sock = system.connect(1)
-        node = system.nodes[0]
-        server.stop()
-        wait_until(lambda: node.get("/readyz")[0] == 503, "not ready")
-        assert node.get("/healthz")[0] == 200
-        url = f"ws://{node.address}/ws?token=any"
-        with pytest.raises(websocket.WebSocketBadStatusException) as caught:
-            websocket.create_connection(url, timeout=10)
-        assert caught.value.status_code == 503
-        assert caught.value.resp_headers["retry-after"] == "2"
-        again = redis_server(tmp_path, server.port).serve()
-        wait_until(lambda: node.get("/readyz")[0] == 200, "ready again", 5)
-        assert node.metric("freeim_subscription_gaps_total") == 1
-        system.client.send_message(0, 1, "back")
-        assert sock.recv() == '"back"'
-        assert "Traceback" not in node.log, node.log
-    again.stop()
-
-
-@pytest.mark.parametrize("way", PLAIN_WAYS)
-def test_four_nodes_share_the_clients_and_a_direct_message_goes_to_one(redis_url, way):
-    names = [f"node-{number}" for number in range(4)]
-    with System(redis_url, way, names) as system:
-        sockets = {number: system.connect(number) for number in range(1, 9)}
-        for number in sockets:
-            system.client.join_chan(number, "room")
-        # Each client sits on the node that its id says.
-        held = {name: node.metric("freeim_sockets") for name, node in _by_name(system)}
-        assert held == dict.fromkeys(names, 2)
-        assert system.client.send_message(1, 6, "one node") == 1
-        assert sockets[6].recv() == '"one node"'
-        before = [node.metric("freeim_frames_total") for node in system.nodes]
-        assert system.client.send_message(1, [6, 2, 3], "two nodes", receipt=True) == 2
-        assert [sockets[number].recv() for number in (6, 2, 3)] == ['"two nodes"'] * 3
-        receipts = [json.loads(sockets[1].recv()) for _ in range(3)]
-        assert [one["receipt"] for one in receipts] == ["发送成功"] * 3
-        after = [node.metric("freeim_frames_total") for node in system.nodes]
-        # Node 1 carried the three receipts to client 1.
-        assert [b - a for a, b in zip(before, after)] == [0, 3, 2, 1]
-        assert system.client.send_chan_message(0, "room", "all of them") == 4
-        assert system.client.send_broadcast_message("everyone") == 4
-        for sock in sockets.values():
-            assert [sock.recv(), sock.recv()] == ['"all of them"', '"everyone"']
-
-
-def _by_name(system):
-    return [(node.server_name, node) for node in system.nodes]
-
-
-def test_one_of_four_workers_answers_and_passes_it_on_when_it_is_killed(redis_url):
-    with System(redis_url, "gunicorn -k gevent -w 4") as system:
-        node = system.nodes[0]
-        sender = system.connect(1)
-        for _ in range(3):
-            for receiver in range(100, 150):
-                system.client.send_message(1, receiver, receiver, receipt=True)
-            got = [json.loads(sender.recv())["content"] for _ in range(50)]
-            assert got == [str(receiver) for receiver in range(100, 150)]
-            speaker = _lock_holder(node)
-            print(
-                "DBG",
-                speaker,
-                _workers(node),
-                [
-                    (
-                        p,
-                        [
-                            os.readlink(f"/proc/{p}/fd/{f}")
-                            for f in os.listdir(f"/proc/{p}/fd")
-                        ],
-                    )
-                    for p in _workers(node)
-                ],
-            )
-            if speaker == _holder_of_socket(node, sender):
-                # Killing the process that holds the sender's socket proves nothing.
-                break
-            os.kill(speaker, 9)
-            gone = f"/proc/{speaker}/fd"
-            wait_until(lambda gone=gone: not os.path.exists(gone), "it is gone")
-            system.wait_for_workers(node)
-
-
-def _workers(node):
-    with open(f"/proc/{node.pid}/task/{node.pid}/children") as children:
-        return [int(pid) for pid in children.read().split()]
-
-
-def _lock_holder(node):
-    """Returns the worker that has the lock file open."""
-    for pid in _workers(node):
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                if "freeim-" in os.readlink(f"/proc/{pid}/fd/{fd}"):
-                    return pid
-            except OSError:
-                continue
-    return None
-
-
-def _holder_of_socket(node, sock):
-    """Returns the worker that holds the other end of a client's socket."""
-    own = f"{int.from_bytes(socket.inet_aton('127.0.0.1'), 'little'):08X}"
-    host, port = sock.sock.getsockname()
-    remote = f"{own}:{port:04X}"
-    with open("/proc/net/tcp") as table:
-        inodes = [line.split()[9] for line in table if line.split()[2] == remote]
-    for pid in _workers(node):
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                if os.readlink(f"/proc/{pid}/fd/{fd}") in {
-                    f"socket:[{inode}]" for inode in inodes
-                }:
-                    return pid
-            except OSError:
-                continue
-    return None

@@ -1,0 +1,219 @@
+"""The documents: their tables come from the code, their examples and links are true.
+
+`python -m tests.test_docs` writes the tables again.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from freeim import ImClientOptions, RelayOptions
+from freeim.options import variable
+from freeim.relay.metrics import Metrics
+from freeim.websocket.frames import CloseReason
+
+from .running import VECTORS
+from .test_architecture import MAY_IMPORT, ORDER
+
+
+ROOT = Path(__file__).parent.parent
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+SETUP_COMMANDS = [
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' "
+    "&& .venv/bin/python -m demo",
+    "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox",
+]
+
+#: When the relay closes a socket for a reason; the rest of the table is in the code.
+WHEN = {
+    CloseReason.NORMAL: "the browser closed the socket; the relay never begins it",
+    CloseReason.GOING_AWAY: "the relay is draining",
+    CloseReason.PROTOCOL_ERROR: "the browser broke the protocol (RFC 6455), or a "
+    "refusal with 400 or 426 after the 101",
+    CloseReason.LOST: "never sent: the connection broke without a close frame",
+    CloseReason.INVALID_DATA: "the browser sent a text that is not UTF-8",
+    CloseReason.POLICY: "not used yet",
+    CloseReason.TOO_BIG: "the browser sent a message over `message_limit`",
+    CloseReason.INTERNAL_ERROR: "a bug in the relay; its log has the traceback",
+    CloseReason.TRY_LATER: "Redis did not take the socket's count, or a refusal with "
+    "503 after the 101",
+    CloseReason.BAD_TOKEN: "token missing, unknown, used or expired, where the 101 was "
+    "out before it was checked",
+    CloseReason.KICKED: "the application called `force_offline`",
+    CloseReason.SLOW: "`outbox_limit` was reached: the browser does not read",
+    CloseReason.SILENT: "nothing was heard for `idle_timeout`, no answer to a ping "
+    "either",
+}
+
+
+def table(*rows):
+    """Returns rows as a Markdown table; the first one is its head."""
+    escaped = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    head, *body = (f"| {' | '.join(row)} |" for row in escaped)
+    return "\n".join([head, f"|{'---|' * len(rows[0])}", *body])
+
+
+def code(value):
+    """Returns a default as code; a dash if there is none."""
+    if value in ("", (), None):
+        return "–"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def relay_options():
+    head = ("option", "variable", "flag", "default", "meaning")
+    rows = [
+        (
+            code(name),
+            code(variable(name)),
+            code("--" + name.replace("_", "-")),
+            code(default),
+            text,
+        )
+        for name, text, default in RelayOptions.names()
+    ]
+    return table(head, *rows)
+
+
+def helper_options():
+    head = ("option", "key in Flask's `app.config`", "default", "meaning")
+    rows = [
+        (code(name), code(variable(name)), code(default), text)
+        for name, text, default in ImClientOptions.names()
+    ]
+    return table(head, *rows)
+
+
+def close_codes():
+    head = ("code", "name", "text", "when", "may the browser come back?")
+    rows = [
+        (
+            reason.code,
+            code(reason.name),
+            reason.text or "–",
+            WHEN[reason],
+            "yes" if reason.reconnect else "no",
+        )
+        for reason in CloseReason
+    ]
+    return table(head, *rows)
+
+
+#: Page and marker of each table that is written from the code.
+TABLES = {
+    ("docs/options.md", "relay options"): relay_options,
+    ("docs/options.md", "helper options"): helper_options,
+    ("docs/close-codes.md", "close codes"): close_codes,
+}
+
+
+def section(text, marker):
+    """Returns where a marked section of a page begins and ends."""
+    begin = text.index("\n", text.index(f"<!-- begin: {marker} ")) + 1
+    return begin, text.index(f"<!-- end: {marker} -->", begin)
+
+
+def read(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def write_tables():
+    """Writes all tables into their pages."""
+    for (page, marker), render in TABLES.items():
+        text = read(page)
+        begin, end = section(text, marker)
+        text = f"{text[:begin]}\n{render()}\n\n{text[end:]}"
+        (ROOT / page).write_text(text, encoding="utf-8")
+
+
+def blocks(text):
+    """Returns the fenced code blocks of a page."""
+    return re.findall(r"^```\w*\n(.*?)\n```$", text, re.M | re.S)
+
+
+def anchors(text):
+    """Returns the names that GitHub gives to the headings of a page."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+def strings(value):
+    """Yields every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from strings(one)
+
+
+@pytest.mark.parametrize("page, marker", TABLES)
+def test_a_table_is_what_the_code_says(page, marker):
+    text = read(page)
+    begin, end = section(text, marker)
+    assert text[begin:end] == f"\n{TABLES[page, marker]()}\n\n", (
+        f"{page} is not what the code says: `python -m tests.test_docs` writes it again"
+    )
+
+
+def test_ranges_of_close_codes_say_what_the_table_says():
+    for reason in CloseReason:
+        in_range = reason.code in {1001, 1006, 1011, 1012, 1013}
+        assert reason.reconnect == (in_range or 4500 <= reason.code <= 4599), reason
+
+
+def test_readme_has_the_two_commands_in_blocks_of_their_own():
+    found = [block for block in blocks(read("README.md")) if "venv" in block]
+    assert found == SETUP_COMMANDS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", read(page), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"\w+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = page.parent / path if path else page
+        assert there.exists(), f"{page.name}: {target}"
+        if anchor:
+            assert anchor in anchors(read(there)), f"{page.name}: {target}"
+
+
+def test_examples_of_the_wire_are_golden_cases():
+    golden = set(strings(VECTORS))
+    payloads = [
+        line
+        for block in blocks(read("docs/wire-format.md"))
+        for line in block.splitlines()
+        if line.startswith(('{"', "__FreeIM__("))
+    ]
+    assert len(payloads) > 10
+    assert [line for line in payloads if line not in golden] == []
+
+
+def test_architecture_names_every_module_and_every_package():
+    text = read("docs/architecture.md")
+    modules = [name for name in ORDER if f"| `{name}` |" not in text]
+    assert modules == [], "give each module its line in docs/architecture.md"
+    packages = [name for name in MAY_IMPORT if f"| `{name}` |" not in text]
+    assert packages == [], "say who may import it in docs/architecture.md"
+
+
+def test_operations_lists_every_metric():
+    exposed = re.findall(r"^# HELP (\w+) ", Metrics().exposition().decode(), re.M)
+    listed = re.findall(r"^\| `(freeim_\w+)", read("docs/operations.md"), re.M)
+    assert sorted(listed) == sorted(
+        name for name in exposed if not name.endswith("_created")
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(write_tables())
