@@ -77,12 +77,13 @@ def _relay(parsed: argparse.Namespace) -> None:
             texts[name] = os.environ.get(variable(name)) or None
             spelling[name] = variable(name)
     options = RelayOptions.from_texts(texts, spelling.__getitem__)
+    address = _address(parsed.bind or options.server)
     app = create_relay_app(options)
     try:
         app.relay.check()
     except ConfigurationError as error:
         raise error.renamed(spelling.get(error.name, error.name)) from error
-    serve(app, _address(parsed.bind or options.server))
+    serve(app, address)
 
 
 def _patch() -> None:

@@ -178,8 +178,10 @@ def _app_from_environment() -> RelayApp:
         if worker is not None:
             app.start()
     except ConfigurationError as error:
-        name = error.name if error.name.isupper() else variable(error.name)
-        print(f"freeim: {error.renamed(name)}", file=sys.stderr, flush=True)
+        options = {name for name, *_ in RelayOptions.names()}
+        if error.name in options:
+            error = error.renamed(variable(error.name))
+        print(f"freeim: {error}", file=sys.stderr, flush=True)
         status = 2 if worker is None else GUNICORN_BOOT_ERROR
         raise SystemExit(status) from error
     if worker is not None:

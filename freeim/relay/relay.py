@@ -103,13 +103,11 @@ class Relay:
         """Subscribes and starts the timers; returns at once.
 
         Raises:
-            RuntimeError: if the process was not monkey-patched by gevent.
+            ConfigurationError: if the process was not monkey-patched by gevent.
         """
         if not monkey.is_module_patched("socket"):
-            raise RuntimeError(
-                "the relay needs a process patched by gevent: run it with "
-                "'gunicorn -k gevent' or 'freeim relay'"
-            )
+            remedy = "run the relay with 'gunicorn -k gevent' or 'freeim relay'"
+            raise ConfigurationError("socket", "not patched by gevent", remedy)
         self._clerk.start()
         self._subscriber.start()
         self._timers = [gevent.spawn(self._beat), gevent.spawn(self._mend)]
