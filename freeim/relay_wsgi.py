@@ -66,10 +66,20 @@ class RelayApp:
         }
 
     def start(self) -> None:
-        """Starts the relay in this process, once."""
-        if not self._started:
-            self._started = True
-            self.relay.start()
+        """Starts the relay in this process, once; in a gunicorn worker it ends with it.
+
+        Raises:
+            ConfigurationError: if the process was not monkey-patched by gevent.
+        """
+        if self._started:
+            return
+        self.relay.start()
+        self._started = True
+        worker = _worker()
+        if worker is not None:
+            gevent.spawn(_stop_with, worker, self)
+            # gunicorn leaves when its requests have ended; sockets are none of them.
+            atexit.register(self.stop)
 
     def stop(self) -> None:
         """Drains the relay if it was started; see `Relay.stop`."""
@@ -175,6 +185,7 @@ def _app_from_environment() -> RelayApp:
         # if it did not, gunicorn would end the workers that still hold sockets.
         if worker is None or worker.age <= worker.cfg.workers:
             app.relay.check()
+        # With --preload this is the master: each worker starts at its first request.
         if worker is not None:
             app.start()
     except ConfigurationError as error:
@@ -184,10 +195,6 @@ def _app_from_environment() -> RelayApp:
         print(f"freeim: {error}", file=sys.stderr, flush=True)
         status = 2 if worker is None else GUNICORN_BOOT_ERROR
         raise SystemExit(status) from error
-    if worker is not None:
-        gevent.spawn(_stop_with, worker, app)
-        # gunicorn leaves when its requests have ended; the sockets are none of them.
-        atexit.register(app.stop)
     return app
 
 

@@ -40,6 +40,7 @@ WEBSOCKET_WORKER = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"
 WAYS = {
     "gunicorn -k gevent": [*GUNICORN, "-k", "gevent", APP],
     "gunicorn -k gevent -w 4": [*GUNICORN, "-k", "gevent", "-w", "4", APP],
+    "gunicorn -k gevent --preload": [*GUNICORN, "-k", "gevent", "--preload", APP],
     "gunicorn -k GeventWebSocketWorker": [*GUNICORN, "-k", WEBSOCKET_WORKER, APP],
     "gunicorn -k GeventWebSocketWorker -w 4": [
         *(*GUNICORN, "-k", WEBSOCKET_WORKER, "-w", "4", APP)

@@ -216,6 +216,7 @@ def test_garbage_costs_a_client_its_own_socket_only(system, data, code):
     sock = system.connect(1)
     sock.sock.sendall(data)
     assert close_code(sock) == code
+    sock.shutdown()
     wait_until(lambda: not system.client.has_online(1), "offline")
     system.client.send_message(0, 2, "fine")
     assert bystander.recv() == '"fine"'
