@@ -58,6 +58,7 @@ class RelayApp:
     def __init__(self, relay: Relay) -> None:
         """Stores the relay; the first request starts it if `start` was not called."""
         self.relay = relay
+        self._made_in = os.getpid()
         self._started = False
         self._pages: dict[str, Callable[[], Answer]] = {
             "/healthz": self._health,
@@ -73,6 +74,9 @@ class RelayApp:
         """
         if self._started:
             return
+        if self._made_in != os.getpid():
+            # gunicorn --preload: a node's identity must not be shared by the workers.
+            self.relay = Relay(self.relay.options)
         self.relay.start()
         self._started = True
         worker = _worker()

@@ -40,7 +40,9 @@ WEBSOCKET_WORKER = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"
 WAYS = {
     "gunicorn -k gevent": [*GUNICORN, "-k", "gevent", APP],
     "gunicorn -k gevent -w 4": [*GUNICORN, "-k", "gevent", "-w", "4", APP],
-    "gunicorn -k gevent --preload": [*GUNICORN, "-k", "gevent", "--preload", APP],
+    "gunicorn -k gevent -w 4 --preload": [
+        *(*GUNICORN, "-k", "gevent", "-w", "4", "--preload", APP)
+    ],
     "gunicorn -k GeventWebSocketWorker": [*GUNICORN, "-k", WEBSOCKET_WORKER, APP],
     "gunicorn -k GeventWebSocketWorker -w 4": [
         *(*GUNICORN, "-k", WEBSOCKET_WORKER, "-w", "4", APP)
@@ -123,6 +125,8 @@ class Node(Server):
     def __init__(self, way, redis_url, name, servers, folder, **options):
         self.server_name = name
         self.workers = 4 if "-w 4" in way else 1
+        # A preloaded worker subscribes at its first request.
+        self.subscribers_at_start = 1 if "--preload" in way else self.workers
         self.address = f"127.0.0.1:{free_port()}"
         variables = {f"FREEIM_{key.upper()}": str(v) for key, v in options.items()}
         variables.setdefault("FREEIM_DRAIN_WINDOW", "0.2")
@@ -199,11 +203,15 @@ class System:
 
     def wait_for_workers(self, node):
         """One worker that is ready answers for all: ask Redis who listens."""
-        channel = self.client.wire.server_channel(node.server_name)
         wait_until(
-            lambda: self.redis.pubsub_numsub(channel)[0][1] == node.workers,
-            f"{node.workers} subscribers of {channel}",
+            lambda: self.subscribers(node) >= node.subscribers_at_start,
+            f"subscribers of {node.name}",
         )
+
+    def subscribers(self, node):
+        """Returns how many processes hear the messages of a node."""
+        channel = self.client.wire.server_channel(node.server_name)
+        return self.redis.pubsub_numsub(channel)[0][1]
 
     def connect(self, client_id, meta="", **arguments):
         """Opens a WebSocket for a client and waits until it counts as online."""

@@ -175,7 +175,7 @@ def test_a_child_is_told_that_the_thread_did_not_survive_the_fork(redis_url):
                 try:
                     use()
                 except ForkedError as error:
-                    print(error)
+                    print(error, flush=True)
             os._exit(0)
         os.wait()
         assert bus.alive

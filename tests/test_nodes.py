@@ -41,12 +41,15 @@ def answer_pings(sock):
 @pytest.mark.parametrize("way", WAYS)
 def test_sigterm_closes_with_1001_and_leaves_nothing_behind(redis_url, way):
     with System(redis_url, way, drain_window=0.5) as system:
-        sockets = [system.connect(number) for number in range(1, 21)]
+        # gunicorn's SIGTERM is lost on a worker that has not booted yet.
+        socket_on_each_worker(system)
+        for number in range(1001, 1021):
+            system.connect(number)
         system.client.join_chan(1, "room")
         node = system.nodes[0]
         node.terminate()
-        assert [close_code(sock) for sock in sockets] == [1001] * 20
-        for sock in sockets:
+        assert {close_code(sock) for sock in system.sockets} == {1001}
+        for sock in system.sockets:
             sock.shutdown()
         assert node.stop(10) == 0
         left = [key for key in system.redis.keys() if b"Token" not in key]
@@ -134,6 +137,23 @@ def test_one_of_four_workers_answers_and_another_when_it_is_killed(redis_url):
             system.wait_for_workers(node)
         # What the killed ones counted stays: nobody reaps yet.
         system.redis.flushall()
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if "-w 4" in way])
+def test_each_worker_is_a_node_of_its_own(redis_url, way):
+    with System(redis_url, way) as system:
+        node = system.nodes[0]
+        holders = {
+            client: _holder_of_socket(node, system.connect(client))
+            for client in range(1, 33)
+        }
+        shares = [system.redis.hkeys(key) for key in system.redis.keys("*Node*")]
+        shares = {frozenset(map(int, share)) for share in shares}
+        expected = {}
+        for client, holder in holders.items():
+            expected.setdefault(holder, set()).add(client)
+        assert shares == set(map(frozenset, expected.values()))
+        assert len(shares) > 1
 
 
 def socket_on_each_worker(system):

@@ -95,8 +95,8 @@ def test_a_plain_request_is_told_what_the_path_speaks(system):
 def test_health_readiness_and_metrics_are_served(system):
     node = system.nodes[0]
     assert node.get("/healthz") == (200, "alive\n")
-    assert node.get("/readyz") == (200, "ready\n")
-    assert node.metric("freeim_subscribed") == 1
+    wait_until(lambda: node.get("/readyz") == (200, "ready\n"), "worker is ready")
+    wait_until(lambda: node.metric("freeim_subscribed") == 1, "worker is subscribed")
 
 
 def test_the_last_socket_anywhere_ends_presence_and_channels(system):
@@ -137,7 +137,7 @@ def test_a_kick_closes_every_socket_of_the_client_and_no_other(system):
     kicked = [system.connect(1) for _ in range(3)]
     other = system.connect(2)
     unused = system.client.prev_connect_server(1)
-    assert system.client.force_offline(1) == system.nodes[0].workers
+    assert system.client.force_offline(1) == system.subscribers(system.nodes[0])
     assert [close_code(sock) for sock in kicked] == [4410] * 3
     wait_until(lambda: not system.client.has_online(1), "offline")
     assert refusal(system, unused) == (4401 if system.upgrades_first else 401)
