@@ -29,6 +29,7 @@ TEST = [
     "psutil>=5.9",
     "pytest>=7.4",
     "pytest-timeout>=2.1",
+    "trustme>=1.0",
     "websocket-client>=1.6",
 ]
 

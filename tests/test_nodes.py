@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import time
 
 import pytest
+import trustme
 import websocket
 
 from .running import PLAIN_WAYS, WAYS, System, close_code, redis_server, wait_until
@@ -137,6 +139,33 @@ def test_one_of_four_workers_answers_and_another_when_it_is_killed(redis_url):
             system.wait_for_workers(node)
         # What the killed ones counted stays: nobody reaps yet.
         system.redis.flushall()
+
+
+@pytest.mark.parametrize("worker", ["gevent", "GeventWebSocketWorker"])
+def test_tls_sockets_get_the_same_service(redis_url, tmp_path, worker):
+    cert = trustme.CA().issue_cert("127.0.0.1")
+    cert.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    flags = [f"--{kind}={tmp_path / 'both.pem'}" for kind in ("certfile", "keyfile")]
+    system = System(redis_url, f"gunicorn -k {worker}", flags=flags)
+    (node,) = system.nodes
+    node.ready = lambda: system.subscribers(node) == 1
+    url = f"wss://{node.address}{{path}}?token={{token}}"
+    system.client.options.public_url[node.server_name] = url
+    trust = {"sslopt": {"cert_reqs": ssl.CERT_NONE}}
+    with system:
+        first, second = system.connect(1, **trust), system.connect(2, **trust)
+        system.client.send_message(1, 2, "x" * 3_000_000, receipt=True)
+        assert len(second.recv()) == 3_000_002
+        assert json.loads(first.recv())["receipt"] == "发送成功"
+        system.client.force_offline(2)
+        assert close_code(second) == 4410
+        second.shutdown()
+        wait_until(lambda: not system.client.has_online(2), "offline")
+        node.terminate()
+        assert close_code(first) == 1001
+        first.shutdown()
+        assert node.stop(10) == 0
+        assert "Traceback" not in node.log, node.log
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if "-w 4" in way])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
 from gevent import socket
-from gevent.ssl import SSLSocket
+from gevent.ssl import SSLSocket, SSLWantReadError
 
 
 __all__ = ["HANDLER", "Door", "Transport", "find_door"]
@@ -111,7 +111,7 @@ def _read_ahead(sock: Any, rfile: Any) -> bytes:
     timeout = sock.gettimeout()
     sock.settimeout(0.0)
     try:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(BlockingIOError, SSLWantReadError):
             return bytes(rfile.peek())
         return b""
     finally:
