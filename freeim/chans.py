@@ -27,9 +27,9 @@ class Chans:
         self.redis = redis
         self.wire = wire
         self._dialect = wire.dialect
-        self._join = load_script(redis, "join_chan")
-        self._leave = load_script(redis, "leave_chan")
-        self._clear = load_script(redis, "clear_chan")
+        self._join = load_script("join_chan")
+        self._leave = load_script("leave_chan")
+        self._clear = load_script("clear_chan")
 
     def join_chan(self, client_id: ClientId, *chans: str) -> None:
         """Makes a client a member of channels until its last socket closes.
@@ -70,7 +70,7 @@ class Chans:
         for start in range(0, max(len(members), 1), CLEAR_CHUNK):
             chunk = members[start : start + CLEAR_CHUNK]
             args = [chan, self.wire.client_key_prefix, *chunk]
-            removed += int(self._clear(keys=keys, args=args))
+            removed += int(self._clear(self.redis, keys=keys, args=args))
         return removed
 
     def get_chan_list(self) -> list[tuple[str, int]]:
@@ -94,12 +94,12 @@ class Chans:
         pipe = self.redis.pipeline(transaction=False)
         for client_id, chan in checked:
             script(
+                pipe,
                 keys=[
                     self.wire.chan_key(chan),
                     self.wire.client_key(client_id),
                     self.wire.list_chan_key,
                 ],
                 args=[str(client_id), chan],
-                client=pipe,
             )
         pipe.execute()

@@ -83,7 +83,7 @@ class ImClient(Chans):
         #: Functions called with an `ImSendEvent` before each publish. One that raises
         #: keeps the whole call from sending anything.
         self.on_send: list[Callable[[ImSendEvent], Any]] = []
-        self._revoke = load_script(self.redis, "revoke_tokens")
+        self._revoke = load_script("revoke_tokens")
 
     def __repr__(self) -> str:
         servers = ",".join(self.options.servers)
@@ -227,9 +227,9 @@ class ImClient(Chans):
         channel = self.wire.server_channel(self._server_of(client_id))
         pipe = self.redis.pipeline(transaction=False)
         self._revoke(
+            pipe,
             keys=[self.wire.tokens_key(client_id)],
             args=[self.wire.token_key_prefix],
-            client=pipe,
         )
         pipe.publish(channel, self.wire.encode_kick(ForceOffline(client_id)))
         return int(pipe.execute()[-1])

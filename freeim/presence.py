@@ -27,11 +27,11 @@ class Ledger:
     a round trip; the pipeline's answer is theirs.
     """
 
-    def __init__(self, redis: Any, wire: Wire, node: str) -> None:
+    def __init__(self, wire: Wire, node: str) -> None:
         self._wire = wire
         self._node_key = wire.node_key(node)
-        self._set_sockets = load_script(redis, "set_sockets")
-        self._take_token = load_script(redis, "take_token")
+        self._set_sockets = load_script("set_sockets")
+        self._take_token = load_script("take_token")
 
     def say(self, pipe: Any, share: Share) -> None:
         """Writes the node's count of a client; answers its sockets on all nodes.
@@ -41,6 +41,7 @@ class Ledger:
         wire = self._wire
         client_id = str(share.client_id)
         self._set_sockets(
+            pipe,
             keys=[
                 wire.online_key,
                 self._node_key,
@@ -56,12 +57,11 @@ class Ledger:
                 wire.offline_channel,
                 wire.chan_key_prefix,
             ],
-            client=pipe,
         )
 
     def take_token(self, pipe: Any, token: str) -> None:
         """Consumes a token; answers its value, or None."""
-        self._take_token(keys=[self._wire.token_key(token)], client=pipe)
+        self._take_token(pipe, keys=[self._wire.token_key(token)])
 
     def totals(self, pipe: Any, client_ids: Iterable[ClientId]) -> None:
         """Asks for the sockets of clients on all nodes; answers an HMGET's list."""

@@ -87,7 +87,12 @@ def subscribing(redis: Any) -> Redis:
         kwargs["socket_keepalive"] = True
     return Redis(
         connection_pool=ConnectionPool(
-            connection_class=pool.connection_class, protocol=2, retry=ONCE, **kwargs
+            connection_class=pool.connection_class,
+            # Said, as redis-py 8 has a default of 5 seconds.
+            socket_timeout=None,
+            protocol=2,
+            retry=ONCE,
+            **kwargs,
         )
     )
 

@@ -7,6 +7,7 @@ path it answers `/healthz`, `/readyz` and `/metrics`.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import signal
 import sys
@@ -21,9 +22,9 @@ try:
 
     from .relay.metrics import CONTENT_TYPE
     from .relay.relay import Relay
-    from .relay.transport import find_door
+    from .relay.transport import Door, find_door
     from .websocket.frames import CloseReason
-    from .websocket.handshake import Refusal, check_upgrade
+    from .websocket.handshake import NO_FILES, Refusal, check_upgrade
 except ImportError as error:
     if (error.name or "").startswith("freeim"):
         raise
@@ -31,6 +32,8 @@ except ImportError as error:
 
 
 __all__ = ["RelayApp", "create_relay_app"]
+
+logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at whether gunicorn wants its worker to end.
 WATCH_INTERVAL = 0.1
@@ -107,19 +110,18 @@ class RelayApp:
         door = find_door(environ)
         upgrade = check_upgrade(environ)
         if isinstance(upgrade, Refusal):
-            admission: Any = upgrade
-        elif door is None:
-            admission = NO_DOOR
-        else:
-            admission = self.relay.admit(upgrade.token)
+            return self._refuse(upgrade, door, start_response)
+        if door is None:
+            return self._refuse(NO_DOOR, door, start_response)
+        admission = self.relay.admit(upgrade.token)
         if isinstance(admission, Refusal):
-            self.relay.metrics.refused.labels(admission.status.split()[0]).inc()
-            if door is None or not door.upgraded:
-                return _refuse(start_response, admission)
-            self.relay.refuse(door.take(), admission)
-            return door.leave()
-        assert door is not None and not isinstance(upgrade, Refusal)
-        transport = door.take()
+            return self._refuse(admission, door, start_response)
+        try:
+            transport = door.take()
+        except OSError as error:
+            # Such as too many open files.
+            logger.warning("! cannot take a socket over: %s", error)
+            return self._refuse(NO_FILES, None, start_response)
         head = b"" if door.upgraded else upgrade.response()
         connection = self.relay.open(transport, admission, head)
         if transport.borrowed:
@@ -127,6 +129,17 @@ class RelayApp:
         else:
             gevent.spawn(connection.run)
         return door.leave()
+
+    def _refuse(
+        self, refusal: Refusal, door: Door | None, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        self.relay.metrics.refused.labels(refusal.status.split()[0]).inc()
+        if door is not None and door.upgraded:
+            # Too late for a status: the 101 is out.
+            self.relay.refuse(door.take(), refusal)
+            return door.leave()
+        body = refusal.text.encode() + b"\n"
+        return _answer(start_response, refusal.status, TEXT, body, refusal.headers)
 
     def _health(self) -> Answer:
         return "200 OK", TEXT, b"alive\n"
@@ -143,11 +156,6 @@ class RelayApp:
 def create_relay_app(options: RelayOptions) -> RelayApp:
     """Returns a relay as a WSGI application; the first request starts it."""
     return RelayApp(Relay(options))
-
-
-def _refuse(start_response: StartResponse, refusal: Refusal) -> list[bytes]:
-    body = refusal.text.encode() + b"\n"
-    return _answer(start_response, refusal.status, TEXT, body, refusal.headers)
 
 
 def _answer(

@@ -1,23 +1,38 @@
-"""Loads the Lua scripts of `lua/` by name."""
+"""The Lua scripts of `lua/`, by name."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from redis.commands.core import Script
+from typing import Any, Sequence
 
 
-__all__ = ["load_script"]
+__all__ = ["Script", "load_script"]
 
 LUA = Path(__file__).parent / "lua"
 
 
-def load_script(redis: Any, name: str) -> Script:
-    """Returns `lua/{name}.lua` as a function of keys and arguments.
+class Script:
+    """One script, sent as text.
 
-    Redis gets the text when it does not know it yet, also after it was restarted.
+    Redis keeps it compiled by its hash, whoever sends it. Sending the hash alone would
+    save some hundred bytes and cost a round trip more, or a failure, whenever a Redis
+    does not know it: after a restart, a failover or SCRIPT FLUSH.
     """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __call__(
+        self, redis: Any, keys: Sequence[str], args: Sequence[Any] = ()
+    ) -> Any:
+        """Runs the script, or adds it to a pipeline if `redis` is one."""
+        return redis.eval(self._text, len(keys), *keys, *args)
+
+
+@lru_cache(maxsize=None)
+def load_script(name: str) -> Script:
+    """Returns `lua/{name}.lua`, without its comments."""
     text = (LUA / f"{name}.lua").read_text(encoding="utf-8")
-    script: Script = redis.register_script(text)
-    return script
+    lines = [line for line in text.splitlines() if not line.startswith("--")]
+    return Script("\n".join(lines))

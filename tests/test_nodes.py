@@ -13,6 +13,8 @@ import pytest
 import trustme
 import websocket
 
+from freeim.events import start_event_bus
+
 from .running import PLAIN_WAYS, WAYS, System, close_code, redis_server, wait_until
 
 
@@ -139,6 +141,24 @@ def test_one_of_four_workers_answers_and_another_when_it_is_killed(redis_url):
             system.wait_for_workers(node)
         # What the killed ones counted stays: nobody reaps yet.
         system.redis.flushall()
+
+
+def test_a_quiet_subscription_is_kept(redis_url):
+    with System(redis_url, "freeim relay") as system:
+        node = system.nodes[0]
+        bus = start_event_bus(system.client, print, print)
+        channels = [
+            system.client.wire.server_channel(node.server_name),
+            system.client.wire.online_channel,
+        ]
+        # Longer than redis-py's own time limit on reading, 5 seconds.
+        end = time.monotonic() + 6
+        while time.monotonic() < end:
+            counts = dict(system.redis.pubsub_numsub(*channels))
+            assert set(counts.values()) == {1}
+        assert node.metric("freeim_subscription_gaps_total") == 0
+        assert "lost" not in node.log
+        bus.stop()
 
 
 @pytest.mark.parametrize("worker", ["gevent", "GeventWebSocketWorker"])

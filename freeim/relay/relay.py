@@ -62,7 +62,7 @@ class Relay:
         #: Each boot of each process is a node of its own.
         self.node = f"{options.server}:{secrets.token_hex(8)}"
         self._registry: Registry[Connection] = Registry()
-        self._ledger = Ledger(redis, wire, self.node)
+        self._ledger = Ledger(wire, self.node)
         self._clerk = Clerk(redis, self.metrics)
         self._dispatcher = Dispatcher(
             redis, self._registry, self._ledger, self._clerk, options, self.metrics
@@ -204,7 +204,9 @@ class Relay:
     def _ended(self, connection: Connection) -> None:
         self._registry.remove(connection)
         self._heartbeat.remove(connection)
-        self.metrics.closed.labels(str(connection.close_code)).inc()
+        # By reason: a browser may close with thousands of codes of its own.
+        reason = connection.reason or CloseReason.LOST
+        self.metrics.closed.labels(str(reason.code)).inc()
         self.metrics.sockets.set(len(self._registry))
         self._say(connection.client_id, connection.token_value)
         if self.draining and not len(self._registry):

@@ -68,6 +68,12 @@ NO_REDIS = Refusal(
     CloseReason.TRY_LATER,
     [("Retry-After", "2")],
 )
+NO_FILES = Refusal(
+    "503 Service Unavailable",
+    "the relay has no room for another socket",
+    CloseReason.TRY_LATER,
+    [("Retry-After", "5")],
+)
 DRAINING = Refusal(
     "503 Service Unavailable",
     "the relay is going away",
