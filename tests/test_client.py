@@ -373,7 +373,8 @@ def test_a_command_whose_answer_is_lost_is_not_sent_again(shared_redis, redis_ur
         client.redis.ping()
         proxy.mute = True
         begin = time.monotonic()
-        with pytest.raises(redis.TimeoutError):
+        # Older redis-py wrap the time-out in a ConnectionError.
+        with pytest.raises((redis.TimeoutError, redis.ConnectionError)):
             client.send_message(1, 2, "once")
         assert time.monotonic() - begin < 2
         client.redis.close()
