@@ -143,6 +143,20 @@ def test_one_of_four_workers_answers_and_another_when_it_is_killed(redis_url):
         system.redis.flushall()
 
 
+def test_a_client_at_the_wrong_node_is_named_once(redis_url):
+    with System(redis_url, "freeim relay", ["node-0", "node-1"]) as system:
+        wrong, right = system.nodes
+        addresses = system.client.options.public_url
+        addresses["node-1"] = addresses["node-0"]
+        for client in (1, 3, 2):
+            system.connect(client)
+        assert wrong.metric("freeim_misrouted_total") == 2
+        lines = [line for line in wrong.lines if "its messages go to" in line]
+        assert len(lines) == 1
+        assert "client 1 came to node-0 but its messages go to node-1" in lines[0]
+        assert right.metric("freeim_misrouted_total") == 0
+
+
 def test_a_quiet_subscription_is_kept(redis_url):
     with System(redis_url, "freeim relay") as system:
         node = system.nodes[0]

@@ -41,8 +41,10 @@ class Connection:
     """
 
     __slots__ = (
+        "_frames",
         "_on_end",
         "_on_settled",
+        "_opened_at",
         "_protocol",
         "_sock",
         "_transport",
@@ -51,9 +53,7 @@ class Connection:
         "close_code",
         "deadline_slot",
         "ended",
-        "frames",
         "heard_at",
-        "opened_at",
         "outbox",
         "ping_slot",
         "reason",
@@ -91,8 +91,8 @@ class Connection:
         self.reason: CloseReason | None = None
         self.close_code = 0
         self.ended = False
-        self.frames = 0
-        self.opened_at = self.heard_at = time.monotonic()
+        self._frames = 0
+        self._opened_at = self.heard_at = time.monotonic()
         #: The heartbeat's notes.
         self.ping_slot = self.deadline_slot = 0
 
@@ -110,7 +110,7 @@ class Connection:
             self.flush()
             verdict = self.outbox.put(frame, mark)
         if verdict is Verdict.TAKEN:
-            self.frames += 1
+            self._frames += 1
             return
         if mark is not None:
             self._on_settled(mark, False)
@@ -207,6 +207,14 @@ class Connection:
             self._sock.shutdown(2)
         with contextlib.suppress(OSError):
             self._sock.close()
+        seconds = time.monotonic() - self._opened_at
+        logger.debug(
+            "= %r ended with %d after %.1f s and %d frames",
+            self,
+            self.close_code,
+            seconds,
+            self._frames,
+        )
         self._on_end(self)
 
     # Writing

@@ -29,6 +29,9 @@ class Metrics:
         self.sockets = self._gauge("sockets", "Open sockets of this process")
         self.opened = self._counter("opened", "Sockets accepted")
         self.refused = self._counter("refused", "Handshakes refused", "status")
+        self.misrouted = self._counter(
+            "misrouted", "Sockets of clients whose messages go to another node"
+        )
         self.closed = self._counter("closed", "Sockets closed", "code")
         self.commands = self._counter("commands", "Messages taken from Redis", "kind")
         self.malformed = self._counter("malformed", "Messages that are not FreeIM's")

@@ -76,6 +76,7 @@ class Relay:
         #: Clients whose count Redis did not take, with the token value of the last.
         self._unsaid: dict[ClientId, str] = {}
         self._timers: list[gevent.Greenlet[[], None]] = []
+        self._misrouted = False
         #: Set when the last socket of a draining relay has ended.
         self._empty = Event()
 
@@ -155,6 +156,7 @@ class Relay:
         except WireError as error:
             logger.warning("< token value refused: %s", error.reason)
             return BAD_TOKEN
+        self._check_node(admitted.client_id)
         return Admission(admitted.client_id, value.decode())
 
     def open(
@@ -200,6 +202,22 @@ class Relay:
             transport.sock.close()
         except OSError as error:
             logger.debug("! refused socket: %s", error)
+
+    def _check_node(self, client_id: ClientId) -> None:
+        """Says once that clients come whose messages go to another node."""
+        server = self._wire.dialect.select_server(client_id, self.options.servers)
+        if server == self.options.server:
+            return
+        self.metrics.misrouted.inc()
+        if not self._misrouted:
+            self._misrouted = True
+            logger.warning(
+                "< client %s came to %s but its messages go to %s: compare the servers "
+                "of all parts, and the addresses that public_url leads to",
+                client_id,
+                self.options.server,
+                server,
+            )
 
     def _ended(self, connection: Connection) -> None:
         self._registry.remove(connection)
