@@ -183,16 +183,25 @@ class System:
         self.sockets = []
 
     def __enter__(self):
-        for node in self.nodes:
-            node.start()
-        for node in self.nodes:
-            node.wait_until_ready()
-            self.wait_for_workers(node)
+        try:
+            for node in self.nodes:
+                node.start()
+            for node in self.nodes:
+                node.wait_until_ready()
+                self.wait_for_workers(node)
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(self, kind, *_):
-        if kind is None:
-            self.close_sockets()
+        try:
+            if kind is None:
+                self.close_sockets()
+        finally:
+            self._stop()
+
+    def _stop(self):
         for node in self.nodes:
             node.terminate()
         for node in self.nodes:
