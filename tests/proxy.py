@@ -8,14 +8,17 @@ import threading
 
 
 class Proxy:
-    """Forwards connections to a port of this machine; `mute` eats the answers."""
+    """Forwards connections to a port of this machine.
+
+    Answers that begin with `eaten` are not forwarded; None lets all pass.
+    """
 
     def __init__(self, port):
         self._target = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets = []
         self.port = self._listener.getsockname()[1]
-        self.mute = False
+        self.eaten = None
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self):
@@ -41,6 +44,7 @@ class Proxy:
     def _forward(self, source, sink, answers):
         with contextlib.suppress(OSError):
             for data in iter(lambda: source.recv(65536), b""):
-                if not (answers and self.mute):
+                eaten = answers and self.eaten is not None
+                if not (eaten and data.startswith(self.eaten)):
                     sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)

@@ -265,10 +265,13 @@ def test_a_client_that_does_not_read_is_closed_as_slow_and_no_other(system):
     slow.shutdown()
 
 
-def test_a_long_message_arrives_whole(system):
-    sock = system.connect(1)
-    text = "长" * 1_000_000
+def test_a_long_message_arrives_whole_although_it_is_read_late(system):
+    sock, other = system.connect(1), system.connect(2)
+    # More than the buffers of both sides take at once, several times.
+    text = "长" * 8_000_000
     system.client.send_message(0, 1, text)
+    system.client.send_message(0, 2, "meanwhile")
+    assert other.recv() == '"meanwhile"'
     assert json.loads(sock.recv()) == text
 
 
