@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from .content import check_chan
 from .dialects import ClientId
 from .scripts import load_script
-from .wire import Wire, check_chan, wire_text
+from .wire import Wire, wire_text
 
 
 __all__ = ["Chans"]

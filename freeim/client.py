@@ -20,6 +20,7 @@ from typing import (
 from uuid import UUID
 
 from .chans import Chans
+from .content import check_chan, encode_content
 from .dialects import ClientId
 from .errors import InvalidClientId, InvalidMetaData
 from .options import ImClientOptions
@@ -30,8 +31,6 @@ from .wire import (
     DirectMessage,
     ForceOffline,
     Token,
-    check_chan,
-    encode_content,
 )
 
 

@@ -17,8 +17,9 @@ from typing import (
     Union,
 )
 
+from .content import compact_json, is_utf8
 from .dialects import ClientId, Dialect
-from .errors import InvalidArgument, InvalidChan, InvalidMessage, WireError, shorten
+from .errors import InvalidArgument, WireError, shorten
 from .keys import Keys
 
 
@@ -30,8 +31,6 @@ __all__ = [
     "PresenceEvent",
     "Token",
     "Wire",
-    "check_chan",
-    "encode_content",
     "wire_text",
 ]
 
@@ -95,7 +94,7 @@ class Wire(Keys):
     # Written
 
     def encode_token(self, token: Token) -> str:
-        return _dumps(
+        return compact_json(
             {
                 "Item1": self.dialect.to_json(token.client_id),
                 "Item2": token.client_meta_data,
@@ -104,7 +103,7 @@ class Wire(Keys):
 
     def encode_direct(self, message: DirectMessage) -> str:
         to_json = self.dialect.to_json
-        return _dumps(
+        return compact_json(
             {
                 "Item1": to_json(message.sender),
                 "Item2": [to_json(receiver) for receiver in message.receivers],
@@ -119,7 +118,7 @@ class Wire(Keys):
             "Item2": message.chan,
             "Item3": message.content,
         }
-        return CHAN_MESSAGE + _dumps(body)
+        return CHAN_MESSAGE + compact_json(body)
 
     def encode_kick(self, command: ForceOffline) -> str:
         return f"{FORCE_OFFLINE}{command.client_id}"
@@ -130,7 +129,7 @@ class Wire(Keys):
         """Returns the direct message that tells the sender what became of his."""
         answer = {"content": content, "receipt": DELIVERED if delivered else OFFLINE}
         return self.encode_direct(
-            DirectMessage(receiver, [sender], _dumps(answer), False)
+            DirectMessage(receiver, [sender], compact_json(answer), False)
         )
 
     # Read
@@ -175,60 +174,6 @@ class Wire(Keys):
         return ids
 
 
-def check_chan(chan: object) -> str:
-    """Returns a channel name that may be used in a key.
-
-    Raises:
-        InvalidChan: if it is empty or None (which C# takes for "everyone"), no text,
-            or text that UTF-8 cannot express.
-    """
-    if not isinstance(chan, str) or not chan or not _is_utf8(chan):
-        raise InvalidChan(chan, "a text that is not empty")
-    return chan
-
-
-def encode_content(
-    message: Any, dumps: Callable[[Any], str | bytes] | None = None
-) -> str:
-    """Returns a message as the JSON text that the browser will get.
-
-    Args:
-        dumps: replaces `json.dumps`; what it returns must be JSON all the same.
-
-    Raises:
-        InvalidMessage: if JSON cannot express the message, NaN included.
-    """
-    expected = "a value that JSON can express"
-    try:
-        if dumps is None:
-            content = _dumps(message)
-        else:
-            dumped = dumps(message)
-            content = dumped if isinstance(dumped, str) else bytes(dumped).decode()
-            json.loads(content, parse_constant=_refuse_constant)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidMessage(message, f"{expected} ({error})") from error
-    if not _is_utf8(content):
-        raise InvalidMessage(message, f"{expected} (it holds a lone surrogate)")
-    return content
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def wire_text(data: bytes | str) -> str:
     """Returns what Redis answered as a text.
 
@@ -270,7 +215,7 @@ def _sender_and_content(dialect: Dialect, text: str) -> tuple[dict[str, Any], An
     body = _object(text)
     sender = _id(dialect.check_sender, body.get("Item1"), text)
     content = body.get("Item3")
-    if not isinstance(content, str) or not _is_utf8(content):
+    if not isinstance(content, str) or not is_utf8(content):
         raise WireError(text, "Item3 is not a text")
     return body, sender, content
 
@@ -289,7 +234,7 @@ def _decode_chan(dialect: Dialect, text: str) -> ChanMessage:
     body, sender, content = _sender_and_content(dialect, text)
     # FreeIM reads "" like null: everyone.
     chan = _optional(str, body.get("Item2"), text) or None
-    if chan and not _is_utf8(chan):
+    if chan and not is_utf8(chan):
         raise WireError(text, "Item2 holds a lone surrogate")
     return ChanMessage(sender, chan, content)
 

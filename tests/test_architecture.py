@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent / "freeim"
 
 # Order is the rule: a module may import only modules listed before it.
 ORDER = """
-    errors dialects checks
+    errors dialects checks content
     keys wire options
     websocket.frames websocket.handshake websocket.protocol
     redis_client scripts presence chans client events

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from freeim.content import check_chan, encode_content
 from freeim.dialects import DIALECTS, V1, V2
 from freeim.errors import InvalidChan, InvalidMessage, WireError
 from freeim.wire import (
@@ -16,8 +17,6 @@ from freeim.wire import (
     PresenceEvent,
     Token,
     Wire,
-    check_chan,
-    encode_content,
     wire_text,
 )
 

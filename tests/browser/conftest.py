@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from urllib.parse import urlencode
@@ -18,10 +17,8 @@ from playwright.sync_api import Browser, Locator, WebSocket, expect, sync_playwr
 from demo.part import Part
 from demo.parts import redis_part, relay_part, webapi_part
 from demo.redis_server import bundled_redis_server, free_port
+from tests.running import DEADLINE, wait_until
 
-
-#: Seconds that anything here may take.
-DEADLINE = 20.0
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -31,14 +28,6 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-
-
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Waits for a condition; fails after the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.02)
 
 
 def start(part: Part) -> None:
