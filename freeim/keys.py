@@ -57,9 +57,39 @@ class Keys:
     def list_chan_key(self) -> str:
         return f"{self.prefix}ListChan"
 
+    @property
+    def nodes_key(self) -> str:
+        """The set of all nodes, relay processes that run or were not reaped; ours."""
+        return f"{self.prefix}Nodes"
+
     def node_key(self, node: str) -> str:
         """The hash of sockets that one relay process holds; ours."""
         return f"{self.prefix}Node{node}"
+
+    def meta_key(self, node: str) -> str:
+        """The hash of what a node's clients came with; ours."""
+        return f"{self.prefix}Meta{node}"
+
+    def lease_key(self, node: str) -> str:
+        """The key that says, while it is there, that a node lives; ours."""
+        return f"{self.prefix}Lease{node}"
+
+    @property
+    def presence_key(self) -> str:
+        """The stream of clients that came online or went offline; ours."""
+        return f"{self.prefix}Presence"
+
+    def group_key(self, group: str) -> str:
+        """The lease of the process that handles the stream for a group; ours."""
+        return f"{self.prefix}Group{group}"
+
+    def parked_key(self, group: str) -> str:
+        """The stream of what a group's handlers could not handle; ours."""
+        return f"{self.prefix}Parked{group}"
+
+    def probe_channel(self, node: str) -> str:
+        """Where a node publishes to itself to find out whether it hears; ours."""
+        return f"{self.prefix}Probe{node}"
 
     def server_channel(self, server: str) -> str:
         return f"{self.prefix}Server{server}"

@@ -12,6 +12,11 @@ from .wire import Wire
 __all__ = ["Ledger", "Share"]
 
 
+#: Entries of the presence stream that are kept, about: what a group that was away for
+#: a while still finds. Some 100 bytes each.
+STREAM_LENGTH = 100_000
+
+
 class Share(NamedTuple):
     """How many sockets of a client one node holds, and the token value of the last."""
 
@@ -29,7 +34,7 @@ class Ledger:
 
     def __init__(self, wire: Wire, node: str) -> None:
         self._wire = wire
-        self._node_key = wire.node_key(node)
+        self.node = node
         self._set_sockets = load_script("set_sockets")
         self._take_token = load_script("take_token")
 
@@ -38,24 +43,33 @@ class Ledger:
 
         The count is absolute, so saying it again after a lost answer changes nothing.
         """
+        self._say(pipe, self.node, share)
+
+    def _say(self, pipe: Any, node: str, share: Share, reap: bool = False) -> None:
         wire = self._wire
-        client_id = str(share.client_id)
         self._set_sockets(
             pipe,
             keys=[
                 wire.online_key,
-                self._node_key,
+                wire.node_key(node),
+                wire.meta_key(node),
                 wire.client_key(share.client_id),
                 wire.list_chan_key,
+                wire.nodes_key,
+                wire.lease_key(node),
+                wire.presence_key,
             ],
             args=[
-                client_id,
+                str(share.client_id),
                 share.sockets,
                 # Without the closing brace: the script adds Item3.
                 share.token_value.rstrip()[:-1],
                 wire.online_channel,
                 wire.offline_channel,
                 wire.chan_key_prefix,
+                node,
+                STREAM_LENGTH,
+                "reap" if reap else "",
             ],
         )
 

@@ -58,7 +58,7 @@ def open_redis(
             socket_timeout=timeout,
             retry=ONCE,
             # RESP3 wraps messages in pushes, each logged at DEBUG, and asks the server
-            # for more at every connect; FreeIM promises to run on Redis 2.8.
+            # for more at every connect, which Redis 5 does not know.
             protocol=2,
         )
     except ValueError as error:

@@ -31,6 +31,15 @@ class Node:
         return int(self.client.redis.hget(self.key, 7) or 0)
 
 
+def left(client):
+    """Returns the keys that are left, but for those that stay."""
+    wire = client.wire
+    return {key.decode() for key in client.redis.keys()} - {
+        wire.nodes_key,
+        wire.presence_key,
+    }
+
+
 @pytest.fixture
 def client(redis_url):
     client = ImClient(redis=redis_url, servers=["a"])
@@ -97,7 +106,7 @@ def test_nodes_add_up_and_touch_their_own_share_only(client, node, heard):
     other = Node(client, "a:2")
     assert [node.say(2), other.say(1), node.say(0), other.say(0)] == [2, 3, 1, 0]
     assert [count for _, count in heard()] == [1, 2, 3, 2, 1, 0]
-    assert client.redis.keys() == []
+    assert left(client) == set()
 
 
 def test_counts_of_csharp_nodes_stay(client, node):
@@ -113,7 +122,7 @@ def test_the_count_never_falls_below_zero(client, node, heard):
     heard()
     assert node.say(0) == 0
     assert heard() == [("Offline", 0), ("Offline", 0)]
-    assert client.redis.keys() == []
+    assert left(client) == set()
 
 
 def test_the_last_socket_anywhere_ends_membership_and_no_other(client, node):
@@ -159,3 +168,15 @@ def test_different_clients_do_not_fill_redis_with_scripts(client):
         client.join_chan(number, f"room {number}")
     after = client.redis.info("memory")["number_of_cached_scripts"]
     assert after - before <= 1
+
+
+def test_the_stream_has_a_client_s_first_socket_and_last_and_no_other(client, node):
+    other = Node(client, "a:2")
+    for step in (lambda: node.say(2), lambda: other.say(1), lambda: node.say(0)):
+        step()
+    other.say(0)
+    entries = client.redis.xrange(client.wire.presence_key)
+    assert [(entry[b"kind"], json.loads(entry[b"value"])) for _, entry in entries] == [
+        (b"online", {"Item1": 7, "Item2": "meta", "Item3": 2}),
+        (b"offline", {"Item1": 7, "Item2": "meta", "Item3": 0}),
+    ]
