@@ -161,13 +161,18 @@ class Node(Server):
 class System:
     """Redis, some relay nodes and a client of theirs."""
 
-    def __init__(self, redis_url, way, names=("127.0.0.1:6001",), **options):
+    def __init__(
+        self, redis_url, way, names=("127.0.0.1:6001",), relay_redis=None, **options
+    ):
+        """Takes, as `relay_redis`, another way for the nodes to the same Redis."""
         self.redis = redis.Redis.from_url(redis_url)
         self.redis.flushall()
         # Lock files of relays are never removed: not into everybody's folder.
         self._folder = tempfile.TemporaryDirectory()
         self.nodes = [
-            Node(way, redis_url, name, names, self._folder.name, **options)
+            Node(
+                way, relay_redis or redis_url, name, names, self._folder.name, **options
+            )
             for name in names
         ]
         system = {"dialect", "path_match", "key_prefix"}
