@@ -59,7 +59,7 @@ class Keys:
 
     @property
     def nodes_key(self) -> str:
-        """The set of all nodes, relay processes that run or were not reaped; ours."""
+        """The hash of nodes: relay processes that run or are to be reaped; ours."""
         return f"{self.prefix}Nodes"
 
     def node_key(self, node: str) -> str:

@@ -147,6 +147,21 @@ class RelayOptions(_System):
     idle_timeout: float = _option(
         checks.positive_seconds, 35.0, "a socket silent for so long is closed"
     )
+    offline_grace: float = _option(
+        checks.seconds,
+        0.0,
+        "a client counts as online so long after its last socket closed",
+    )
+    lease_ttl: float = _option(
+        checks.positive_seconds,
+        15.0,
+        "a node that has not renewed its lease for so long is dead to the others",
+    )
+    check_interval: float = _option(
+        checks.positive_seconds,
+        60.0,
+        "time between two comparisons of Redis' counts with the sockets",
+    )
     outbox_limit: int = _option(
         checks.byte_count,
         1024 * 1024,

@@ -1,20 +1,30 @@
-"""Who is online: one count a client, kept right by the node that holds the sockets."""
+"""Who is online: one count a client, kept right by the nodes that hold the sockets.
+
+A node is one relay process, from its start to its end. It has a lease, which it renews
+while it lives, and a hash of the sockets that it holds. `{P}Online` is the sum of the
+hashes, and of what C# nodes count, which nobody here touches.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, Mapping, NamedTuple
 
 from .dialects import ClientId
 from .scripts import load_script
-from .wire import Wire
+from .wire import Token, Wire, wire_text
 
 
-__all__ = ["Ledger", "Share"]
-
+__all__ = ["LIVES", "Ledger", "Share"]
 
 #: Entries of the presence stream that are kept, about: what a group that was away for
 #: a while still finds. Some 100 bytes each.
 STREAM_LENGTH = 100_000
+
+#: The answer of `reap` if the node lives after all.
+LIVES = -1
+
+#: The last argument of scripts that another node runs for one that is dead.
+REAP = "reap"
 
 
 class Share(NamedTuple):
@@ -28,54 +38,94 @@ class Share(NamedTuple):
 class Ledger:
     """The presence of one node, in Redis.
 
-    `say` and `take_token` only add a command to a pipeline, so that many sockets share
-    a round trip; the pipeline's answer is theirs.
+    Each method that takes a pipeline adds exactly one command to it, so that many
+    sockets share a round trip; the pipeline's answer is theirs.
     """
 
     def __init__(self, wire: Wire, node: str) -> None:
         self._wire = wire
         self.node = node
         self._set_sockets = load_script("set_sockets")
+        self._mend_online = load_script("mend_online")
+        self._renew_lease = load_script("renew_lease")
+        self._forget_node = load_script("forget_node")
         self._take_token = load_script("take_token")
+        #: How many words this node has said; Redis does not listen to old ones.
+        self._words = 0
+
+    # Counts
 
     def say(self, pipe: Any, share: Share) -> None:
         """Writes the node's count of a client; answers its sockets on all nodes.
 
-        The count is absolute, so saying it again after a lost answer changes nothing.
+        The count is absolute, so saying it again after a lost answer changes nothing,
+        and words are numbered, so one that comes late does not undo a later one.
         """
-        self._say(pipe, self.node, share)
+        self._words += 1
+        self._say(pipe, share, self._words)
 
-    def _say(self, pipe: Any, node: str, share: Share, reap: bool = False) -> None:
+    def reap(self, pipe: Any, client_id: ClientId) -> None:
+        """Takes a client's count away from a node that is dead; answers like `say`.
+
+        Answers `LIVES`, and does nothing, if the node's lease is there.
+        """
+        # The script knows the token value of the client's last socket better.
+        value = self._wire.encode_token(Token(client_id, ""))
+        self._say(pipe, Share(client_id, 0, value), REAP)
+
+    def _say(self, pipe: Any, share: Share, word: int | str) -> None:
         wire = self._wire
         self._set_sockets(
             pipe,
             keys=[
                 wire.online_key,
-                wire.node_key(node),
-                wire.meta_key(node),
+                wire.node_key(self.node),
+                wire.meta_key(self.node),
                 wire.client_key(share.client_id),
                 wire.list_chan_key,
                 wire.nodes_key,
-                wire.lease_key(node),
+                wire.lease_key(self.node),
                 wire.presence_key,
             ],
             args=[
                 str(share.client_id),
                 share.sockets,
-                # Without the closing brace: the script adds Item3.
-                share.token_value.rstrip()[:-1],
+                _open_object(share.token_value),
                 wire.online_channel,
                 wire.offline_channel,
                 wire.chan_key_prefix,
-                node,
+                self.node,
                 STREAM_LENGTH,
-                "reap" if reap else "",
+                word,
             ],
         )
 
-    def take_token(self, pipe: Any, token: str) -> None:
-        """Consumes a token; answers its value, or None."""
-        self._take_token(pipe, keys=[self._wire.token_key(token)])
+    def mend_total(self, pipe: Any, share: Share) -> None:
+        """Raises a client's count on all nodes to what our nodes hold together.
+
+        Answers 1 if it was less, else 0.
+        """
+        wire = self._wire
+        self._mend_online(
+            pipe,
+            keys=[wire.online_key, wire.nodes_key, wire.presence_key],
+            args=[
+                str(share.client_id),
+                _open_object(share.token_value),
+                wire.node_key(""),
+                wire.online_channel,
+                STREAM_LENGTH,
+            ],
+        )
+
+    def held(self, pipe: Any) -> None:
+        """Asks what Redis knows of this node; answers an HGETALL's mapping."""
+        pipe.hgetall(self._wire.node_key(self.node))
+
+    def read_held(self, answer: Mapping[Any, Any]) -> dict[ClientId, int]:
+        """Returns the answer of `held` as sockets by client."""
+        from_text = self._wire.dialect.from_text
+        return {from_text(wire_text(one)): int(answer[one]) for one in answer}
 
     def totals(self, pipe: Any, client_ids: Iterable[ClientId]) -> None:
         """Asks for the sockets of clients on all nodes; answers an HMGET's list."""
@@ -87,3 +137,45 @@ class Ledger:
     ) -> dict[ClientId, int]:
         """Pairs the answer of `totals` with the clients that were asked for."""
         return {client: int(count or 0) for client, count in zip(client_ids, answer)}
+
+    # The node itself
+
+    def renew(self, pipe: Any, seconds: float) -> None:
+        """Says that the node lives, good for some seconds.
+
+        Answers 1 if its lease was unbroken, else 0: then its counts may be gone.
+        """
+        wire = self._wire
+        self._renew_lease(
+            pipe,
+            keys=[wire.lease_key(self.node), wire.nodes_key],
+            args=[self.node, max(int(seconds * 1000), 1)],
+        )
+
+    def forget(self, pipe: Any, dead: bool = False) -> None:
+        """Forgets the node if it holds no socket; answers 1 if it was forgotten now.
+
+        Args:
+            dead: another node says it; nothing happens if the lease is there.
+        """
+        wire = self._wire
+        self._forget_node(
+            pipe,
+            keys=[
+                wire.lease_key(self.node),
+                wire.nodes_key,
+                wire.node_key(self.node),
+            ],
+            args=[self.node, REAP if dead else ""],
+        )
+
+    # Tokens
+
+    def take_token(self, pipe: Any, token: str) -> None:
+        """Consumes a token; answers its value, or None."""
+        self._take_token(pipe, keys=[self._wire.token_key(token)])
+
+
+def _open_object(token_value: str) -> str:
+    # Without the closing brace: the scripts add Item3.
+    return token_value.rstrip()[:-1]

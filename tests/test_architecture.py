@@ -13,11 +13,11 @@ ORDER = """
     errors dialects checks content
     keys wire options
     websocket.frames websocket.handshake websocket.protocol
-    redis_client scripts presence chans client events
+    redis_client scripts presence reaper chans client events
     relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
     relay.metrics
-    relay.transport relay.clerk relay.connection relay.dispatcher relay.subscriber
-    relay.relay
+    relay.transport relay.clerk relay.gate relay.connection relay.roster relay.lease
+    relay.dispatcher relay.subscriber relay.watchdog relay.relay
     relay_wsgi server imhelper __init__ flask_ext cli __main__
 """.split()
 
@@ -28,8 +28,11 @@ MAY_IMPORT = {
         "scripts",
         "events",
         "relay.clerk",
+        "relay.gate",
+        "relay.lease",
         "relay.dispatcher",
         "relay.subscriber",
+        "relay.watchdog",
         "relay.relay",
     },
     "hiredis": {"relay.subscriber"},
@@ -39,8 +42,11 @@ MAY_IMPORT = {
         "relay.transport",
         "relay.clerk",
         "relay.connection",
+        "relay.roster",
+        "relay.lease",
         "relay.dispatcher",
         "relay.subscriber",
+        "relay.watchdog",
         "relay.relay",
         "relay_wsgi",
         "server",

@@ -56,10 +56,9 @@ def test_sigterm_closes_with_1001_and_leaves_nothing_behind(redis_url, way):
         for sock in system.sockets:
             sock.shutdown()
         assert node.stop(10) == 0
-        wire = system.client.wire
-        stays = {wire.presence_key, wire.nodes_key}
-        left = {key.decode() for key in system.redis.keys()} - stays
-        assert [key for key in left if "Token" not in key] == []
+        left = {key.decode() for key in system.redis.keys()}
+        stays = {system.client.wire.presence_key}
+        assert [key for key in left - stays if "Token" not in key] == []
         assert "Traceback" not in node.log, node.log
 
 
@@ -212,7 +211,8 @@ def test_each_worker_is_a_node_of_its_own(redis_url, way):
             client: _holder_of_socket(node, system.connect(client))
             for client in range(1, 33)
         }
-        shares = [system.redis.hkeys(key) for key in system.redis.keys("*Node*")]
+        hashes = system.client.wire.node_key(node.server_name + ":*")
+        shares = [system.redis.hkeys(key) for key in system.redis.keys(hashes)]
         shares = {frozenset(map(int, share)) for share in shares}
         expected = {}
         for client, holder in holders.items():

@@ -8,7 +8,7 @@
 -- KEYS[3]  {P}Meta{node}    hash    client id -> ARGV[3] of the last socket
 -- KEYS[4]  {P}Client{id}    hash    chan -> 0
 -- KEYS[5]  {P}ListChan      hash    chan -> number of members
--- KEYS[6]  {P}Nodes         set     nodes that live or are to be reaped
+-- KEYS[6]  {P}Nodes         hash    node -> number of its last word
 -- KEYS[7]  {P}Lease{node}   string  there while the node lives
 -- KEYS[8]  {P}Presence      stream  kind, value: what clients did
 -- ARGV[1]  client id
@@ -19,7 +19,8 @@
 -- ARGV[6]  {P}Chan          what the key of a channel begins with
 -- ARGV[7]  node
 -- ARGV[8]  entries that the stream keeps
--- ARGV[9]  'reap' if another node says it because this one is dead, else ''
+-- ARGV[9]  number of this word, higher than those before; or 'reap' if another node says
+--          it because this one is dead
 -- Returns the client's sockets on all nodes; -1 if the node to be reaped lives.
 local id, sockets, value, node = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[7]
 if ARGV[9] == 'reap' then
@@ -30,6 +31,15 @@ if ARGV[9] == 'reap' then
 end
 local held = tonumber(redis.call('HGET', KEYS[2], id) or '0')
 local total = tonumber(redis.call('HGET', KEYS[1], id) or '0')
+if ARGV[9] ~= 'reap' then
+    -- A word whose answer was late may come after those that were said since, from a
+    -- connection that was given up: it is old, and will be or was said again.
+    if tonumber(ARGV[9]) < tonumber(redis.call('HGET', KEYS[6], node) or '0') then
+        return total
+    end
+    -- So whoever holds a count is also found when it is dead.
+    redis.call('HSET', KEYS[6], node, ARGV[9])
+end
 if sockets == held then
     return total
 end
@@ -37,8 +47,6 @@ end
 if sockets > 0 then
     redis.call('HSET', KEYS[2], id, sockets)
     redis.call('HSET', KEYS[3], id, value)
-    -- Whoever holds a count is found when it is dead, whatever happened before.
-    redis.call('SADD', KEYS[6], node)
 else
     redis.call('HDEL', KEYS[2], id)
     redis.call('HDEL', KEYS[3], id)

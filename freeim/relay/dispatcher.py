@@ -18,6 +18,7 @@ from .clerk import Clerk
 from .connection import Connection
 from .metrics import Metrics
 from .registry import Registry
+from .roster import Roster
 from .router import Facts, Needs, Plan, Receipt, Router
 from .spokesman import Spokesman
 
@@ -44,12 +45,14 @@ class Dispatcher:
         redis: Any,
         registry: Registry[Connection],
         ledger: Ledger,
+        roster: Roster,
         clerk: Clerk,
         options: RelayOptions,
         metrics: Metrics,
     ) -> None:
         self._redis = redis
         self._ledger = ledger
+        self._roster = roster
         self._clerk = clerk
         self._metrics = metrics
         self._servers = options.servers
@@ -119,10 +122,13 @@ class Dispatcher:
         if clients:
             self._ledger.totals(pipe, clients)
         answers = pipe.execute()
-        return Facts(
-            {chan: self._wire.decode_ids(names) for chan, names in zip(chans, answers)},
-            self._ledger.read_totals(clients, answers[-1]) if clients else {},
-        )
+        members = {
+            chan: self._wire.decode_ids(names) for chan, names in zip(chans, answers)
+        }
+        totals = self._ledger.read_totals(clients, answers[-1]) if clients else {}
+        # Who lingers here counts, but has no socket for a message.
+        sockets = {one: totals[one] - self._roster.lingers(one) for one in totals}
+        return Facts(members, sockets)
 
     def _carry_out(
         self, plan: Plan[Connection], touched: dict[Connection, None]

@@ -43,6 +43,20 @@ class Metrics:
         self.redis_failures = self._counter(
             "redis_failures", "Round trips of the relay's own that failed"
         )
+        self.repairs = self._counter(
+            "presence_repairs", "Clients whose count in Redis was wrong at a check"
+        )
+        self.restored = self._counter(
+            "presence_restored",
+            "Clients whose count was lost in Redis and written anew",
+        )
+        self.lease_breaks = self._counter(
+            "lease_breaks", "Times the lease was lost: others may have reaped this node"
+        )
+        self.reaped = self._counter("reaped_nodes", "Dead nodes cleaned up after")
+        self.backlog = self._gauge(
+            "subscription_backlog_bytes", "What Redis holds back for the subscription"
+        )
         self.subscribed = self._gauge("subscribed", "1 while subscribed, else 0")
 
     def exposition(self) -> bytes:

@@ -3,48 +3,47 @@
 from __future__ import annotations
 
 import logging
+import random
 import secrets
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import gevent
 from gevent import monkey
-from gevent.event import AsyncResult, Event
+from gevent.event import Event
 from redis.exceptions import RedisError
 
-from ..dialects import ClientId
-from ..errors import ConfigurationError, WireError
+from ..errors import ConfigurationError
 from ..options import RelayOptions
-from ..presence import Ledger, Share
+from ..presence import Ledger
+from ..reaper import Reaper
 from ..redis_client import check_redis, open_redis
 from ..websocket.frames import CloseReason, close_frame
-from ..websocket.handshake import BAD_TOKEN, DRAINING, NO_REDIS, Refusal
+from ..websocket.handshake import DRAINING, NO_REDIS, Refusal
 from .clerk import Clerk
 from .connection import CLOSE_TIMEOUT, Connection
 from .dispatcher import Dispatcher
+from .gate import Admission, Gate
 from .heartbeat import Heartbeat
+from .lease import Lease
 from .metrics import Metrics
 from .registry import Registry
+from .roster import Roster
 from .subscriber import Subscriber
 from .transport import Transport
+from .watchdog import Watchdog
 
 
-__all__ = ["Admission", "Relay"]
+__all__ = ["Relay"]
 
 logger = logging.getLogger(__name__)
 
 #: Seconds for connecting to Redis, and for its answers.
 CONNECT_TIMEOUT, TIMEOUT = 1.0, 2.0
 
-#: Seconds between two attempts to write counts that Redis did not take.
-MEND_INTERVAL = 0.5
-
-
-class Admission(NamedTuple):
-    """Whose socket it will be, and the token value that says so."""
-
-    client_id: ClientId
-    token_value: str
+#: Seconds between two ticks of the roster: attempts to write counts that Redis did not
+#: take, and the ends of grace periods.
+ROSTER_TICK = 0.5
 
 
 class Relay:
@@ -64,19 +63,41 @@ class Relay:
         self._registry: Registry[Connection] = Registry()
         self._ledger = Ledger(wire, self.node)
         self._clerk = Clerk(redis, self.metrics)
+        self._roster = Roster(
+            self._registry, self._ledger, self._clerk, wire, options.offline_grace
+        )
+        self._gate = Gate(self._ledger, self._clerk, options, self.metrics)
+        self._lease = Lease(
+            self._ledger,
+            Reaper(redis, wire),
+            self._clerk,
+            options.lease_ttl,
+            self._restore,
+            self.metrics,
+        )
         self._dispatcher = Dispatcher(
-            redis, self._registry, self._ledger, self._clerk, options, self.metrics
+            redis,
+            self._registry,
+            self._ledger,
+            self._roster,
+            self._clerk,
+            options,
+            self.metrics,
         )
+        probe_channel = wire.probe_channel(self.node)
         self._subscriber = Subscriber(
-            redis, self._dispatcher.channel, self._dispatcher.take, self.metrics
+            redis,
+            self._dispatcher.channel,
+            probe_channel,
+            self._dispatcher.take,
+            self._lease.doubt,
+            self.metrics,
         )
+        self._watchdog = Watchdog(redis, probe_channel, self._subscriber, self.metrics)
         self._heartbeat: Heartbeat[Connection] = Heartbeat(
             options.ping_interval, options.idle_timeout
         )
-        #: Clients whose count Redis did not take, with the token value of the last.
-        self._unsaid: dict[ClientId, str] = {}
         self._timers: list[gevent.Greenlet[[], None]] = []
-        self._misrouted = False
         #: Set when the last socket of a draining relay has ended.
         self._empty = Event()
 
@@ -110,8 +131,11 @@ class Relay:
             remedy = "run the relay with 'gunicorn -k gevent' or 'freeim relay'"
             raise ConfigurationError("socket", "not patched by gevent", remedy)
         self._clerk.start()
+        self._lease.start()
         self._subscriber.start()
-        self._timers = [gevent.spawn(self._beat), gevent.spawn(self._mend)]
+        self._watchdog.start()
+        timers = (self._beat, self._tick, self._check)
+        self._timers = [gevent.spawn(timer) for timer in timers]
         logger.info("= node %s serves %s", self.node, self._dispatcher.channel)
 
     def stop(self) -> None:
@@ -125,7 +149,14 @@ class Relay:
             return
         self.draining = True
         self._drain()
+        self._watchdog.stop()
         self._subscriber.stop()
+        self._lease.stop()
+        if self._roster.lingering:
+            # They count until their grace has passed; then another node takes them out.
+            self._clerk.submit(self._leave_for_grace)
+        else:
+            self._clerk.submit(self._ledger.forget)
         self._clerk.stop(CONNECT_TIMEOUT + TIMEOUT)
         self._dispatcher.spokesman.resign()
         gevent.killall(self._timers)
@@ -133,8 +164,13 @@ class Relay:
 
     @property
     def ready(self) -> bool:
-        """Whether new sockets are welcome: subscribed and not draining."""
-        return self._subscriber.subscribed.is_set() and not self.draining
+        """Whether new sockets are welcome: it hears, is heard of, and stays."""
+        return (
+            self._subscriber.subscribed.is_set()
+            and self._watchdog.content
+            and self._lease.held
+            and not self.draining
+        )
 
     # Sockets
 
@@ -142,22 +178,9 @@ class Relay:
         """Consumes a token and says whose socket may open, or why none."""
         if self.draining:
             return DRAINING
-        try:
-            value = self._clerk.submit(
-                lambda pipe: self._ledger.take_token(pipe, token)
-            ).get()
-        except (RedisError, OSError):
-            # The clerk logged it.
+        if not self._lease.held:
             return NO_REDIS
-        if value is None:
-            return BAD_TOKEN
-        try:
-            admitted = self._wire.decode_token(value)
-        except WireError as error:
-            logger.warning("< token value refused: %s", error.reason)
-            return BAD_TOKEN
-        self._check_node(admitted.client_id)
-        return Admission(admitted.client_id, value.decode())
+        return self._gate.admit(token)
 
     def open(
         self, transport: Transport, admission: Admission, head: bytes
@@ -184,11 +207,10 @@ class Relay:
         self._heartbeat.add(connection)
         self.metrics.opened.inc()
         self.metrics.sockets.set(len(self._registry))
-        answer = self._say(admission.client_id, admission.token_value)
         try:
-            answer.get()
+            self._roster.opened(connection).get()
         except (RedisError, OSError):
-            # It stays in _unsaid, which tells Redis of its end too.
+            # The roster says it again, and so its end.
             connection.close(CloseReason.TRY_LATER)
         if self.draining:
             connection.close(CloseReason.GOING_AWAY)
@@ -203,22 +225,6 @@ class Relay:
         except OSError as error:
             logger.debug("! refused socket: %s", error)
 
-    def _check_node(self, client_id: ClientId) -> None:
-        """Says once that clients come whose messages go to another node."""
-        server = self._wire.dialect.select_server(client_id, self.options.servers)
-        if server == self.options.server:
-            return
-        self.metrics.misrouted.inc()
-        if not self._misrouted:
-            self._misrouted = True
-            logger.warning(
-                "< client %s came to %s but its messages go to %s: compare the servers "
-                "of all parts, and the addresses that public_url leads to",
-                client_id,
-                self.options.server,
-                server,
-            )
-
     def _ended(self, connection: Connection) -> None:
         self._registry.remove(connection)
         self._heartbeat.remove(connection)
@@ -226,21 +232,19 @@ class Relay:
         reason = connection.reason or CloseReason.LOST
         self.metrics.closed.labels(str(reason.code)).inc()
         self.metrics.sockets.set(len(self._registry))
-        self._say(connection.client_id, connection.token_value)
+        self._roster.closed(connection)
         if self.draining and not len(self._registry):
             self._empty.set()
 
-    def _say(self, client_id: ClientId, token_value: str) -> AsyncResult[Any]:
-        """Has the client's count written; one that fails is tried again by `_mend`."""
-        share = Share(client_id, len(self._registry.of(client_id)), token_value)
-        answer = self._clerk.submit(lambda pipe: self._ledger.say(pipe, share))
+    def _leave_for_grace(self, pipe: Any) -> None:
+        self._ledger.renew(pipe, self.options.offline_grace)
 
-        def note(result: AsyncResult[Any]) -> None:
-            if result.exception is not None:
-                self._unsaid[client_id] = token_value
-
-        answer.rawlink(note)
-        return answer
+    def _restore(self) -> None:
+        """Writes again what Redis does not know any more of this node's sockets."""
+        restored = self._roster.check()
+        if restored:
+            self.metrics.restored.inc(restored)
+            logger.warning("= counts of %d clients were written again", restored)
 
     # Timers
 
@@ -253,14 +257,24 @@ class Relay:
             for connection in due:
                 connection.ping()
 
-    def _mend(self) -> None:
-        """Says again what Redis did not take; the counts are those of this moment."""
+    def _tick(self) -> None:
         while True:
-            gevent.sleep(MEND_INTERVAL)
-            if self._unsaid and self._subscriber.subscribed.is_set():
-                unsaid, self._unsaid = self._unsaid, {}
-                for client_id, token_value in unsaid.items():
-                    self._say(client_id, token_value)
+            gevent.sleep(ROSTER_TICK)
+            if self._subscriber.subscribed.is_set():
+                self._roster.tick()
+
+    def _check(self) -> None:
+        """Looks for counts that are wrong although nothing happened to Redis."""
+        while True:
+            gevent.sleep(self.options.check_interval * random.uniform(0.9, 1.0))
+            try:
+                repaired = self._roster.check()
+            except (RedisError, OSError) as error:
+                logger.debug("! check: %s", error)
+                continue
+            if repaired:
+                self.metrics.repairs.inc(repaired)
+                logger.warning("! counts of %d clients were wrong, mended", repaired)
 
     def _drain(self) -> None:
         connections = self._registry.connections()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import socket
+import time
 from typing import Any, Callable
 
 import gevent
 import hiredis
 from gevent.event import Event
-from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
 from ..redis_client import subscribing
 from .metrics import Metrics
@@ -24,7 +26,11 @@ logger = logging.getLogger(__name__)
 READ_SIZE = 64 * 1024
 
 #: Seconds before the first and between the last attempts to reach Redis again.
-FIRST_RETRY, LAST_RETRY = 0.05, 2.0
+FIRST_RETRY, LAST_RETRY = 0.05, 1.0
+
+#: Seconds within which a Redis must have been found and have taken the subscription.
+#: Together with LAST_RETRY the time after which a path that has healed is in use again.
+CONFIRM_TIMEOUT = 1.0
 
 
 class Subscriber:
@@ -38,18 +44,41 @@ class Subscriber:
         self,
         redis: Any,
         channel: str,
+        probe_channel: str,
         on_batch: Callable[[list[bytes]], None],
+        on_gap: Callable[[], None],
         metrics: Metrics,
     ) -> None:
-        """Takes a client of the Redis to subscribe at, and who gets the messages."""
+        """Takes a client of the Redis to subscribe at, and who gets the messages.
+
+        Args:
+            probe_channel: is heard, too; what comes there is a sign of life only.
+            on_gap: called when the subscription stands again after it was lost.
+        """
         self._redis = redis
         self._channel = channel
+        self._probe_channel = probe_channel
         self._on_batch = on_batch
+        self._on_gap = on_gap
         self._metrics = metrics
         self._greenlet = gevent.Greenlet(self._run)
         #: Set while the subscription stands.
         self.subscribed = Event()
-        self._subscriptions = 0
+        #: How many subscriptions there were.
+        self.subscription = 0
+        #: Redis' own number of our connection; None if it would not say.
+        self.redis_client_id: int | None = None
+        self._sock: Any = None
+        #: Since when nothing has come; None while we work on what did.
+        self._silent_since: float | None = None
+        self._given_up: str | None = None
+
+    @property
+    def silence(self) -> float:
+        """Seconds for which the subscription has heard nothing; 0 if there is none."""
+        if self._silent_since is None or not self.subscribed.is_set():
+            return 0.0
+        return time.monotonic() - self._silent_since
 
     def start(self) -> None:
         """Starts to listen."""
@@ -58,6 +87,14 @@ class Subscriber:
     def stop(self) -> None:
         """Ends the subscription."""
         self._greenlet.kill()
+
+    def renew(self, reason: str) -> None:
+        """Gives the subscription up for another one."""
+        if self._sock is not None:
+            self._given_up = reason
+            # Wakes the reader, which closes: another greenlet must not.
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
 
     def _run(self) -> None:
         pause = FIRST_RETRY
@@ -79,48 +116,71 @@ class Subscriber:
 
     def _listen(self) -> None:
         pool = subscribing(self._redis).connection_pool
-        connection: Any = pool.get_connection()
+        connection: Any = None
+        confirm = gevent.Timeout(
+            CONFIRM_TIMEOUT, TimeoutError(f"no answer for {CONFIRM_TIMEOUT:g} s")
+        )
         try:
-            connection.send_command("SUBSCRIBE", self._channel)
-            # redis-py connects, authenticates and selects; from here on we read
-            # ourselves: what one read brings is one batch, and a message in two pieces
-            # is nothing special. redis-py hands out single messages only, and loses
-            # one that is late.
-            self._read(connection._sock)
+            with confirm:
+                connection = pool.get_connection()
+                self.redis_client_id = _client_id(connection)
+                connection.send_command("SUBSCRIBE", self._channel, self._probe_channel)
+                # redis-py connects, authenticates and selects; from here on we read
+                # ourselves: what one read brings is one batch, and a message in two
+                # pieces is nothing special. redis-py hands out single messages only,
+                # and loses one that is late.
+                self._sock, self._given_up = connection._sock, None
+                self._read(confirm)
         finally:
-            with contextlib.suppress(RedisError, OSError):
-                connection.disconnect()
+            self._sock = None
+            if connection is not None:
+                with contextlib.suppress(RedisError, OSError):
+                    connection.disconnect()
 
-    def _read(self, sock: Any) -> None:
+    def _read(self, confirm: gevent.Timeout) -> None:
         reader = hiredis.Reader()
         while True:
-            data = sock.recv(READ_SIZE)
+            self._silent_since = time.monotonic()
+            data = self._sock.recv(READ_SIZE)
+            self._silent_since = None
             if not data:
-                raise ConnectionError("closed by Redis")
+                raise ConnectionError(self._given_up or "closed by Redis")
             reader.feed(data)
             batch = []
             for reply in iter(reader.gets, False):
-                message = self._take(reply)
+                message = self._take(reply, confirm)
                 if message is not None:
                     batch.append(message)
             if batch:
                 self._on_batch(batch)
 
-    def _take(self, reply: Any) -> bytes | None:
+    def _take(self, reply: Any, confirm: gevent.Timeout) -> bytes | None:
         if isinstance(reply, Exception):
             raise reply
-        if reply[0] == b"message":
-            return bytes(reply[2])
-        if reply[0] == b"subscribe":
+        kind, channel = reply[0], reply[1]
+        if channel != self._channel.encode():
+            return None
+        if kind == b"subscribe":
+            confirm.cancel()
             self._note_subscription()
-        return None
+        return bytes(reply[2]) if kind == b"message" else None
 
     def _note_subscription(self) -> None:
-        self._subscriptions += 1
-        if self._subscriptions > 1:
+        self.subscription += 1
+        self._metrics.subscribed.set(1)
+        self.subscribed.set()
+        if self.subscription > 1:
             self._metrics.gaps.inc()
             logger.warning(
                 "< subscribed to %s again: messages were missed", self._channel
             )
-        self._metrics.subscribed.set(1)
-        self.subscribed.set()
+            self._on_gap()
+
+
+def _client_id(connection: Any) -> int | None:
+    connection.send_command("CLIENT", "ID")
+    try:
+        return int(connection.read_response())
+    except ResponseError:
+        # It is only needed to look at how much Redis holds back for us.
+        return None

@@ -1,0 +1,12 @@
+-- A node says that it lives.
+--
+-- KEYS[1]  {P}Lease{node}   string  there while the node lives
+-- KEYS[2]  {P}Nodes         hash    node -> number of its last word
+-- ARGV[1]  node
+-- ARGV[2]  milliseconds until the node must have said so again
+-- Returns 1 if the lease was unbroken; 0 if it had run out, and others may have taken
+-- the node's counts away, or if Redis lost its data.
+local unbroken = redis.call('EXISTS', KEYS[1])
+redis.call('SET', KEYS[1], '', 'PX', ARGV[2])
+redis.call('HSETNX', KEYS[2], ARGV[1], 0)
+return unbroken

@@ -1,0 +1,127 @@
+"""The greenlet that keeps this node's lease, and reaps the nodes that lost theirs."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import time
+from typing import Any, Callable
+
+import gevent
+from gevent.event import Event
+from redis.exceptions import RedisError
+
+from ..presence import Ledger
+from ..reaper import Reaper
+from .clerk import Clerk
+from .metrics import Metrics
+
+
+__all__ = ["Lease"]
+
+logger = logging.getLogger(__name__)
+
+#: Renewals, and looks for dead nodes, in one life of a lease: a killed node is noticed
+#: within a life and a fifth.
+LOOKS = 5
+
+
+class Lease:
+    """Says again and again that this node lives.
+
+    Who stops saying so, because it was killed, frozen or cut off, is dead to the
+    others, and they take its counts away.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        reaper: Reaper,
+        clerk: Clerk,
+        ttl: float,
+        on_doubt: Callable[[], None],
+        metrics: Metrics,
+    ) -> None:
+        """Takes the seconds for which one renewal is good.
+
+        Args:
+            on_doubt: called while the lease is held, when the node's counts may not be
+                in Redis any more; again if Redis could not be reached.
+        """
+        self._ledger = ledger
+        self._reaper = reaper
+        self._clerk = clerk
+        self._ttl = ttl
+        self._on_doubt = on_doubt
+        self._metrics = metrics
+        #: When it runs out. The first renewal is the first thing that the clerk does,
+        #: before any socket comes in, so until its answer the lease counts as held.
+        self._until = math.inf
+        self._greenlet = gevent.Greenlet(self._run)
+        self._taken = False
+        self._doubted = False
+        self._wake = Event()
+
+    @property
+    def held(self) -> bool:
+        """Whether the others believe that this node lives."""
+        return time.monotonic() < self._until
+
+    def start(self) -> None:
+        """Takes the lease and starts to renew it."""
+        self._greenlet.start()
+
+    def doubt(self) -> None:
+        """Has the lease renewed and the counts compared at once: they may be gone."""
+        self._doubted = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Stops renewing; the lease is there until it runs out or is given up."""
+        self._greenlet.kill()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                self._renew()
+                if self._doubted:
+                    self._doubted = False
+                    self._settle()
+                self._reap()
+            except (RedisError, OSError) as error:
+                logger.debug("! lease: %s", error)
+            except Exception:
+                # This branch should never run; a relay without a lease is dead.
+                logger.exception("unexpected internal error")
+            self._wake.wait(self._ttl / LOOKS * random.uniform(0.8, 1.0))
+
+    def _renew(self) -> None:
+        sent_at = time.monotonic()
+        try:
+            unbroken: Any = self._clerk.submit(
+                lambda pipe: self._ledger.renew(pipe, self._ttl)
+            ).get()
+        except (RedisError, OSError):
+            if not self._taken:
+                self._until = 0.0
+            raise
+        self._until = sent_at + self._ttl
+        if not unbroken and self._taken:
+            self._metrics.lease_breaks.inc()
+            logger.warning("! lease was lost, the counts are compared")
+            self._doubted = True
+        self._taken = True
+
+    def _settle(self) -> None:
+        try:
+            self._on_doubt()
+        except (RedisError, OSError):
+            self._doubted = True
+            raise
+
+    def _reap(self) -> None:
+        for node in self._reaper.reap():
+            self._metrics.reaped.inc()
+            logger.warning("= node %s was dead: its counts are taken away", node)
