@@ -180,3 +180,44 @@ def test_the_stream_has_a_client_s_first_socket_and_last_and_no_other(client, no
         (b"online", {"Item1": 7, "Item2": "meta", "Item3": 2}),
         (b"offline", {"Item1": 7, "Item2": "meta", "Item3": 0}),
     ]
+
+
+def late_word(node, sockets):
+    """Returns a word that is said now, but reaches Redis when it is called."""
+    pipe = node.client.redis.pipeline(transaction=False)
+    node.ledger.say(pipe, Share(7, sockets, VALUE))
+    return pipe.execute
+
+
+def test_a_word_that_comes_late_does_not_undo_a_later_one(client, node, heard):
+    late = late_word(node, 1)
+    assert node.say(0) == 0
+    assert late() == [0]
+    assert (node.held(), heard()) == (0, [])
+    late = late_word(node, 2)
+    assert node.say(1) == 1
+    assert late() == [1]
+    assert (node.held(), heard()) == (1, [("Online", 1)])
+
+
+def test_a_total_that_somebody_took_away_is_raised_to_what_our_nodes_hold(
+    client, node, heard
+):
+    other = Node(client, "a:2")
+    node.say(2)
+    other.say(1)
+    heard()
+    client.redis.delete("im_v2_wsOnline")
+
+    def mend():
+        pipe = client.redis.pipeline(transaction=False)
+        node.ledger.mend_total(pipe, Share(7, 2, VALUE))
+        return pipe.execute()[0]
+
+    assert (mend(), mend()) == (1, 0)
+    assert client.redis.hget("im_v2_wsOnline", 7) == b"3"
+    assert heard() == [("Online", 1), ("Online", 2), ("Online", 3)]
+    # What C# nodes count on top stays.
+    client.redis.hset("im_v2_wsOnline", 7, 5)
+    assert mend() == 0
+    assert client.redis.hget("im_v2_wsOnline", 7) == b"5"
