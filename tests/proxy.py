@@ -72,6 +72,10 @@ class Proxy:
         """Returns how many connections are open."""
         return len(self._links)
 
+    def lead_to(self, port):
+        """Has the connections to come led to another port."""
+        self._do(lambda: setattr(self, "_target", ("127.0.0.1", port)))
+
     # Faults
 
     def apply(self, rule, *directions):
