@@ -7,6 +7,7 @@ path it answers `/healthz`, `/readyz` and `/metrics`.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import signal
@@ -37,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at whether gunicorn wants its worker to end.
 WATCH_INTERVAL = 0.1
+
+#: Signals at which a gunicorn worker leaves at once, SIGABRT when it seems to hang.
+AT_ONCE = (signal.SIGQUIT, signal.SIGINT, signal.SIGABRT)
 
 #: Exit status of a gunicorn worker that makes gunicorn end, too, instead of starting
 #: the next one (gunicorn.arbiter.Arbiter.WORKER_BOOT_ERROR).
@@ -84,14 +88,15 @@ class RelayApp:
         self._started = True
         worker = _worker()
         if worker is not None:
+            _hurry_at_signals(self)
             gevent.spawn(_stop_with, worker, self)
             # gunicorn leaves when its requests have ended; sockets are none of them.
-            atexit.register(self.stop)
+            atexit.register(_stop_at_exit, worker, self)
 
-    def stop(self) -> None:
+    def stop(self, hurry: bool = False) -> None:
         """Drains the relay if it was started; see `Relay.stop`."""
         if self._started:
-            self.relay.stop()
+            self.relay.stop(hurry)
 
     def __call__(
         self, environ: Mapping[str, Any], start_response: StartResponse
@@ -211,9 +216,40 @@ def _app_from_environment() -> RelayApp:
 
 
 def _stop_with(worker: Any, app: RelayApp) -> None:
-    while worker.alive:
+    while worker.alive and not _orphaned(worker):
         gevent.sleep(WATCH_INTERVAL)
-    app.stop()
+    app.stop(hurry=_orphaned(worker))
+
+
+def _orphaned(worker: Any) -> bool:
+    """Whether gunicorn's master is dead: the worker will leave within a second."""
+    return bool(worker.ppid != os.getppid())
+
+
+def _hurry_at_signals(app: RelayApp) -> None:
+    """Has the drain end at once when gunicorn's worker is told to leave at once.
+
+    Afterwards nothing tells these signals from SIGTERM: `worker.alive` is all there is.
+    """
+    for number in AT_ONCE:
+        gunicorns: Any = signal.getsignal(number)
+
+        def hurry(number: int, frame: Any, gunicorns: Any = gunicorns) -> None:
+            # As gunicorn does: a signal handler may not wait.
+            gevent.spawn(app.stop, hurry=True)
+            gunicorns(number, frame)
+
+        if callable(gunicorns):
+            signal.signal(number, hurry)
+
+
+def _stop_at_exit(worker: Any, app: RelayApp) -> None:
+    # A worker that lives at its exit was not told to leave by SIGTERM.
+    stopping = gevent.spawn(app.stop, hurry=worker.alive or _orphaned(worker))
+    while not stopping.dead:
+        # gunicorn's greenlet for SIGQUIT raises this here when it was late.
+        with contextlib.suppress(SystemExit):
+            stopping.join()
 
 
 def __getattr__(name: str) -> Any:

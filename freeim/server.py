@@ -20,6 +20,9 @@ __all__ = ["serve"]
 
 logger = logging.getLogger(__name__)
 
+#: Signals that leave no time to drain.
+AT_ONCE = (signal.SIGINT, signal.SIGQUIT)
+
 #: Connections that the kernel keeps until they are accepted.
 BACKLOG = 4096
 
@@ -47,7 +50,7 @@ class RelayHandler(WebSocketHandler):  # type: ignore[misc]
 
 
 def serve(app: RelayApp, address: tuple[str, int]) -> None:
-    """Serves until SIGTERM or SIGINT, then drains.
+    """Serves until SIGTERM, then drains; SIGINT or SIGQUIT end the drain at once.
 
     Raises:
         ConfigurationError: if the address cannot be bound.
@@ -67,8 +70,14 @@ def serve(app: RelayApp, address: tuple[str, int]) -> None:
         remedy = f"choose an address that is free and this machine's own ({error})"
         raise ConfigurationError("--bind", bound, remedy) from error
     stopping = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, stopping.set)
+
+    def stop_at_once() -> None:
+        stopping.set()
+        app.stop(hurry=True)
+
+    gevent.signal_handler(signal.SIGTERM, stopping.set)
+    for number in AT_ONCE:
+        gevent.signal_handler(number, stop_at_once)
     app.start()
     logger.info("= listening at %s:%d", *address)
     stopping.wait()

@@ -148,7 +148,13 @@ class Connection:
         logger.debug("= %r %d %s", self, self.close_code, reason.text)
         self.outbox.close(close_frame(self.close_code, reason.text))
         self.flush()
-        gevent.spawn_later(CLOSE_TIMEOUT, self._shutdown)
+        gevent.spawn_later(CLOSE_TIMEOUT, self.cut)
+
+    def cut(self) -> None:
+        """Wakes the reader, which closes: another greenlet must not. Never blocks."""
+        if not self.ended:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(2)
 
     # Receiving
 
@@ -234,10 +240,4 @@ class Connection:
 
     def _lose(self, error: OSError) -> None:
         logger.debug("! %r %s", self, error)
-        self._shutdown()
-
-    def _shutdown(self) -> None:
-        # Wakes the reader, which closes: another greenlet must not.
-        if not self.ended:
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(2)
+        self.cut()

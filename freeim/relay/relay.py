@@ -45,6 +45,12 @@ CONNECT_TIMEOUT, TIMEOUT = 1.0, 2.0
 #: take, and the ends of grace periods.
 ROSTER_TICK = 0.5
 
+#: Seconds for which a draining relay gathers counts before each round trip.
+DRAIN_GATHER = 0.4
+
+#: Seconds that all peers have for their close frames when there is no time to drain.
+HURRIED_CLOSE_TIMEOUT = 0.5
+
 
 class Relay:
     """One relay process: the composition root of this folder."""
@@ -100,6 +106,8 @@ class Relay:
         self._timers: list[gevent.Greenlet[[], None]] = []
         #: Set when the last socket of a draining relay has ended.
         self._empty = Event()
+        #: Set when a drain must end at once.
+        self._hurry = Event()
 
     def __repr__(self) -> str:
         return f"<Relay {self.node} {self._registry!r}>"
@@ -138,16 +146,23 @@ class Relay:
         self._timers = [gevent.spawn(timer) for timer in timers]
         logger.info("= node %s serves %s", self.node, self._dispatcher.channel)
 
-    def stop(self) -> None:
+    def stop(self, hurry: bool = False) -> None:
         """Closes all sockets with 1001, spread over the drain window, and ends.
 
         Returns when the counts of all sockets are out of Redis, or after the window
         and some seconds more. Safe to call again, from another greenlet too.
+
+        Args:
+            hurry: close them all at once, also if a drain is under way.
         """
+        if hurry:
+            self._hurry.set()
         if self.draining:
             gevent.joinall(self._timers)
             return
         self.draining = True
+        # Sockets that end one by one would cost a round trip each.
+        self._clerk.gather(DRAIN_GATHER)
         self._drain()
         self._watchdog.stop()
         self._subscriber.stop()
@@ -157,8 +172,9 @@ class Relay:
             self._clerk.submit(self._leave_for_grace)
         else:
             self._clerk.submit(self._ledger.forget)
-        self._clerk.stop(CONNECT_TIMEOUT + TIMEOUT)
+        # Before the clerk, which may wait for Redis: from now on nobody else would.
         self._dispatcher.spokesman.resign()
+        self._clerk.stop(TIMEOUT)
         gevent.killall(self._timers)
         logger.info("= node %s has ended", self.node)
 
@@ -283,8 +299,13 @@ class Relay:
         for number, connection in enumerate(connections):
             ahead = begin + window * number / len(connections) - time.monotonic()
             if ahead > 0:
-                gevent.sleep(ahead)
+                self._hurry.wait(ahead)
             connection.close(CloseReason.GOING_AWAY)
         if len(self._registry):
             # Each ends within CLOSE_TIMEOUT, whatever its peer does.
-            self._empty.wait(CLOSE_TIMEOUT + 1)
+            gevent.wait([self._empty, self._hurry], CLOSE_TIMEOUT + 1, count=1)
+        if len(self._registry):
+            self._empty.wait(HURRIED_CLOSE_TIMEOUT)
+            for connection in self._registry.connections():
+                connection.cut()
+            self._empty.wait(HURRIED_CLOSE_TIMEOUT)
