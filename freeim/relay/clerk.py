@@ -41,6 +41,7 @@ class Clerk:
         self._jobs: Queue[_Job] = Queue()
         self._greenlet = gevent.Greenlet(self._run)
         self._pause = 0.0
+        self._failing = False
 
     def start(self) -> None:
         """Starts to work."""
@@ -53,7 +54,9 @@ class Clerk:
     def stop(self, timeout: float) -> None:
         """Waits until what was submitted is done, for some seconds; then ends."""
         self._pause = 0.0
-        self.submit(lambda pipe: pipe.ping()).wait(timeout)
+        answer = self.submit(lambda pipe: pipe.ping())
+        # Redis that did not answer lately hardly will now: the end must not be late.
+        answer.wait(timeout / 2 if self._failing else timeout)
         self._greenlet.kill()
 
     def submit(self, command: Command) -> AsyncResult[Any]:
@@ -82,7 +85,9 @@ class Clerk:
             for job in batch:
                 job.command(pipe)
             answers = pipe.execute(raise_on_error=False)
+            self._failing = False
         except (RedisError, OSError) as error:
+            self._failing = True
             self._metrics.redis_failures.inc()
             logger.warning("! redis: %d commands failed: %s", len(batch), error)
             answers = [error] * len(batch)

@@ -1,0 +1,139 @@
+"""Many clients of one node, with the reconnect that browsers should have.
+
+    python -m tests.faults.crowd REDIS_URL SERVER ADDRESS FIRST_ID COUNT stay|return
+
+A process of its own, so that its work does not delay the test's clock. Each line that
+it prints is one thing that happened to one client: seconds of the monotonic clock,
+which all processes share, client id, what, and a code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+import time
+
+import gevent
+from gevent import monkey
+from gevent.lock import BoundedSemaphore
+
+from freeim import ImClient
+
+from ..running import DEADLINE, Server, clean_environ, wait_until
+from .raw import RawSocket, Refused
+
+
+#: Seconds of the first pause before a new attempt, at the most, and of any.
+FIRST_PAUSE, LAST_PAUSE = 0.25, 1.0
+
+#: Clients that connect at the same time in the beginning; later they come as they like.
+AT_A_TIME = 32
+
+
+class Happening:
+    """One line of a crowd."""
+
+    def __init__(self, line):
+        at, client, self.what, self.code = line.split(" ", 3)
+        self.at, self.client = float(at), int(client)
+
+    def __repr__(self):
+        return f"{self.at:.3f} {self.client} {self.what} {self.code}"
+
+
+class Crowd(Server):
+    """The process, seen from a test."""
+
+    def __init__(self, system, count, first=1, come_back=False):
+        self.clients = range(first, first + count)
+        node = system.nodes[0]
+        super().__init__(
+            f"crowd of {count}",
+            [
+                *(sys.executable, "-W", "ignore", "-m", "tests.faults.crowd"),
+                *(system.client.options.redis, node.server_name, node.address),
+                *(str(first), str(count), "return" if come_back else "stay"),
+            ],
+            ready=lambda: len(self.happened("open")) >= count,
+            environ=clean_environ(),
+        )
+
+    def happened(self, *kinds, since=0.0):
+        """Returns what happened, in order, of some kinds."""
+        seen = [Happening(line) for line in list(self.lines) if line[:1].isdigit()]
+        return [one for one in seen if one.what in kinds and one.at >= since]
+
+    def outages(self):
+        """Returns how long each client was away, each time: (begin, seconds)."""
+        away, found = {}, []
+        for one in self.happened("open", "closed"):
+            if one.what == "closed":
+                away[one.client] = one.at
+            elif one.client in away:
+                begin = away.pop(one.client)
+                found.append((begin, one.at - begin))
+        assert not away, f"did not come back: {sorted(away)}"
+        return found
+
+    def wait_until_closed(self):
+        """Waits until each client's socket has ended; for those that stay away."""
+        count = len(self.clients)
+        wait_until(lambda: len(self.happened("closed")) >= count, "all are closed")
+        return self.happened("closed")
+
+
+def say(client, what, code="-"):
+    sys.stdout.write(f"{time.monotonic():.4f} {client} {what} {code}\n")
+    sys.stdout.flush()
+
+
+def live(helper, client, come_back, gate):
+    """One client: connect, listen until the end, pause, begin again."""
+    attempt = 0
+    while True:
+        try:
+            with gate:
+                # A token is good for one attempt.
+                url = helper.prev_connect_server(client)
+                sock = RawSocket(url, DEADLINE)
+        except Refused as refusal:
+            attempt += 1
+            say(client, "refused", refusal.status)
+        except OSError as error:
+            attempt += 1
+            say(client, "failed", type(error).__name__)
+        else:
+            attempt = 0
+            say(client, "open")
+            try:
+                code = sock.close_code()
+            except OSError as error:
+                code = type(error).__name__
+                sock.end()
+            say(client, "closed", code)
+            gate = contextlib.nullcontext()
+        if not come_back:
+            return
+        # Back-off with jitter: the whole range, so that no two waves meet.
+        longest = min(LAST_PAUSE, FIRST_PAUSE * 2**attempt)
+        gevent.sleep(random.uniform(0, longest))
+
+
+def main(redis_url, server, address, first, count, mode):
+    helper = ImClient(
+        redis=redis_url,
+        servers=[server],
+        public_url=f"ws://{address}{{path}}?token={{token}}",
+    )
+    come_back = mode == "return"
+    gate = BoundedSemaphore(AT_A_TIME)
+    clients = range(int(first), int(first) + int(count))
+    gevent.joinall(
+        [gevent.spawn(live, helper, client, come_back, gate) for client in clients]
+    )
+
+
+if __name__ == "__main__":
+    monkey.patch_all()
+    main(*sys.argv[1:])

@@ -1,0 +1,177 @@
+"""T18: reloads and upgrades of gunicorn while clients come back and messages flow."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from ..running import System, wait_until
+from .crowd import FIRST_PAUSE, Crowd
+
+
+pytestmark = pytest.mark.faults
+
+CLIENTS = 300
+
+#: Seconds for which a client may be refused or kept waiting.
+OUTAGE = 2.0
+
+#: Seconds after the last reload until presence is exact.
+EXACT_WITHIN = 5.0
+
+RELOADS = 5
+
+
+def children(pid):
+    """Returns a process' children; none if it is gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        with open(f"/proc/{pid}/task/{pid}/children") as table:
+            return {int(child) for child in table.read().split()}
+    return set()
+
+
+def workers(master):
+    """Returns a master's workers; another master may be among its children."""
+    return {pid for pid in children(master) if not children(pid)}
+
+
+class Load:
+    """Direct messages to random clients, all the time."""
+
+    def __init__(self, system, clients):
+        self._system, self._clients = system, clients
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.sent = 0
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._ended.wait(0.005):
+            client = self._clients[self.sent % len(self._clients)]
+            self._system.client.send_message(0, client, self.sent)
+            self.sent += 1
+
+
+@contextlib.contextmanager
+def crowded(redis_url, workers, **options):
+    """A node under load, and its crowd."""
+    flags = ["-w", str(workers)]
+    way = "gunicorn -k gevent"
+    with System(redis_url, way, flags=flags, **options) as system:
+        system.nodes[0].workers = workers
+        wait_until(lambda: system.subscribers(system.nodes[0]) == workers, "all listen")
+        crowd = Crowd(system, CLIENTS, come_back=True)
+        try:
+            crowd.serve()
+            with Load(system, crowd.clients):
+                yield system, crowd
+        finally:
+            crowd.stop()
+        wait_until(lambda: not system.redis.exists(online(system)), "all are offline")
+
+
+def online(system):
+    return system.client.wire.online_key
+
+
+def wait_for_new_workers(system, master, old):
+    """Waits until a reload is through: the old workers gone, the new ones listen."""
+    count = system.nodes[0].workers
+    wait_until(lambda: not old & children(master), "old workers gone", 60)
+    wait_until(lambda: len(workers(master)) == count, "new workers", 60)
+    wait_until(lambda: system.subscribers(system.nodes[0]) == count, "all listen", 60)
+
+
+def wait_until_exact(system, crowd, since):
+    """Waits until presence is what the crowd is: one socket each, no more."""
+    exact = {str(client).encode(): b"1" for client in crowd.clients}
+    left = since + EXACT_WITHIN - time.monotonic()
+    wait_until(
+        lambda: system.redis.hgetall(online(system)) == exact, "presence is exact", left
+    )
+    return time.monotonic() - since
+
+
+def report(what, crowd, since=0.0):
+    """Prints the outages and returns the longest."""
+    outages = sorted(seconds for begin, seconds in crowd.outages() if begin >= since)
+    refused = crowd.happened("refused", "failed", since=since)
+    print(
+        f"{what}: {len(outages)} outages, median {outages[len(outages) // 2]:.2f} s, "
+        f"longest {outages[-1]:.2f} s, {len(refused)} refused"
+    )
+    return outages[-1]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_five_reloads_leave_presence_exact(redis_url, count):
+    with crowded(redis_url, count, drain_window=1.0) as (system, crowd):
+        master = system.nodes[0].pid
+        for _ in range(RELOADS):
+            old = workers(master)
+            os.kill(master, signal.SIGHUP)
+            wait_for_new_workers(system, master, old)
+            ended = time.monotonic()
+        seconds = wait_until_exact(system, crowd, ended)
+        print(f"-w {count}: exact {seconds:.2f} s after the last reload")
+        codes = {one.code for one in crowd.happened("closed")}
+        assert codes == {"1001"}
+        assert report(f"-w {count}, HUP x{RELOADS}", crowd) < OUTAGE + FIRST_PAUSE
+        assert "Traceback" not in system.nodes[0].log, system.nodes[0].log
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_upgrade_leaves_presence_exact(redis_url, count, tmp_path):
+    with crowded(redis_url, count, drain_window=1.0) as (system, crowd):
+        node = system.nodes[0]
+        old_master, old = node.pid, workers(node.pid)
+        os.kill(old_master, signal.SIGUSR2)
+        wait_until(lambda: system.subscribers(node) == 2 * count, "both generations")
+        (new_master,) = children(old_master) - old
+        os.kill(old_master, signal.SIGTERM)
+        try:
+            wait_until(lambda: node.status is not None, "the old master is gone")
+            ended = time.monotonic()
+            assert node.status == 0
+            seconds = wait_until_exact(system, crowd, ended)
+            print(f"-w {count}: exact {seconds:.2f} s after the upgrade")
+            assert report(f"-w {count}, USR2", crowd) < OUTAGE + FIRST_PAUSE
+            assert "Traceback" not in node.log, node.log
+        finally:
+            os.kill(new_master, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_new_worker_that_dies_in_a_reload_costs_two_seconds(redis_url, count):
+    """gunicorn replaces it when the reload is through, so the drain is a short one."""
+    with crowded(redis_url, count, drain_window=0.2) as (system, crowd):
+        node = system.nodes[0]
+        master, old = node.pid, workers(node.pid)
+        os.kill(master, signal.SIGHUP)
+        wait_until(lambda: workers(master) - old, "a new worker")
+        victim = min(workers(master) - old)
+        os.kill(victim, signal.SIGKILL)
+        killed = time.monotonic()
+        wait_for_new_workers(system, master, old | {victim})
+        wait_until(lambda: is_back(crowd), "all are back")
+        print(f"-w {count}: all back {time.monotonic() - killed:.2f} s after the kill")
+        assert report(f"-w {count}, killed", crowd) < OUTAGE + FIRST_PAUSE
+        # Presence: what the victim counted is reaped when its lease has run out. Then
+        # wait_until_exact(system, crowd, killed) may be asserted here.
+
+
+def is_back(crowd):
+    last = {one.client: one.what for one in crowd.happened("open", "closed")}
+    return set(last.values()) == {"open"}
