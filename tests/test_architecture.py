@@ -16,8 +16,8 @@ ORDER = """
     redis_client scripts presence reaper chans client events
     relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
     relay.metrics
-    relay.transport relay.clerk relay.gate relay.connection relay.roster relay.lease
-    relay.dispatcher relay.subscriber relay.watchdog relay.relay
+    relay.transport relay.clerk relay.gate relay.connection relay.drain relay.roster
+    relay.lease relay.dispatcher relay.subscriber relay.watchdog relay.relay
     relay_wsgi server imhelper __init__ flask_ext cli __main__
 """.split()
 
@@ -42,6 +42,7 @@ MAY_IMPORT = {
         "relay.transport",
         "relay.clerk",
         "relay.connection",
+        "relay.drain",
         "relay.roster",
         "relay.lease",
         "relay.dispatcher",

@@ -10,7 +10,6 @@ from typing import Any
 
 import gevent
 from gevent import monkey
-from gevent.event import Event
 from redis.exceptions import RedisError
 
 from ..errors import ConfigurationError
@@ -21,8 +20,9 @@ from ..redis_client import check_redis, open_redis
 from ..websocket.frames import CloseReason, close_frame
 from ..websocket.handshake import DRAINING, NO_REDIS, Refusal
 from .clerk import Clerk
-from .connection import CLOSE_TIMEOUT, Connection
+from .connection import Connection
 from .dispatcher import Dispatcher
+from .drain import Drain
 from .gate import Admission, Gate
 from .heartbeat import Heartbeat
 from .lease import Lease
@@ -48,9 +48,6 @@ ROSTER_TICK = 0.5
 #: Seconds for which a draining relay gathers counts before each round trip.
 DRAIN_GATHER = 0.4
 
-#: Seconds that all peers have for their close frames when there is no time to drain.
-HURRIED_CLOSE_TIMEOUT = 0.5
-
 
 class Relay:
     """One relay process: the composition root of this folder."""
@@ -59,7 +56,6 @@ class Relay:
         """Stores the options; `start` acts."""
         self.options = options
         self.metrics = Metrics()
-        self.draining = False
         wire = self._wire = options.wire
         redis = self._redis = open_redis(
             options.redis, connect_timeout=CONNECT_TIMEOUT, timeout=TIMEOUT
@@ -104,10 +100,7 @@ class Relay:
             options.ping_interval, options.idle_timeout
         )
         self._timers: list[gevent.Greenlet[[], None]] = []
-        #: Set when the last socket of a draining relay has ended.
-        self._empty = Event()
-        #: Set when a drain must end at once.
-        self._hurry = Event()
+        self._drain = Drain(self._registry, options.drain_window)
 
     def __repr__(self) -> str:
         return f"<Relay {self.node} {self._registry!r}>"
@@ -156,14 +149,13 @@ class Relay:
             hurry: close them all at once, also if a drain is under way.
         """
         if hurry:
-            self._hurry.set()
+            self._drain.hurry()
         if self.draining:
             gevent.joinall(self._timers)
             return
-        self.draining = True
         # Sockets that end one by one would cost a round trip each.
         self._clerk.gather(DRAIN_GATHER)
-        self._drain()
+        self._drain.run()
         self._watchdog.stop()
         self._subscriber.stop()
         self._lease.stop()
@@ -177,6 +169,11 @@ class Relay:
         self._clerk.stop(TIMEOUT)
         gevent.killall(self._timers)
         logger.info("= node %s has ended", self.node)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the relay was told to stop."""
+        return self._drain.begun
 
     @property
     def ready(self) -> bool:
@@ -249,8 +246,7 @@ class Relay:
         self.metrics.closed.labels(str(reason.code)).inc()
         self.metrics.sockets.set(len(self._registry))
         self._roster.closed(connection)
-        if self.draining and not len(self._registry):
-            self._empty.set()
+        self._drain.note_end()
 
     def _leave_for_grace(self, pipe: Any) -> None:
         self._ledger.renew(pipe, self.options.offline_grace)
@@ -291,21 +287,3 @@ class Relay:
             if repaired:
                 self.metrics.repairs.inc(repaired)
                 logger.warning("! counts of %d clients were wrong, mended", repaired)
-
-    def _drain(self) -> None:
-        connections = self._registry.connections()
-        window = self.options.drain_window
-        begin = time.monotonic()
-        for number, connection in enumerate(connections):
-            ahead = begin + window * number / len(connections) - time.monotonic()
-            if ahead > 0:
-                self._hurry.wait(ahead)
-            connection.close(CloseReason.GOING_AWAY)
-        if len(self._registry):
-            # Each ends within CLOSE_TIMEOUT, whatever its peer does.
-            gevent.wait([self._empty, self._hurry], CLOSE_TIMEOUT + 1, count=1)
-        if len(self._registry):
-            self._empty.wait(HURRIED_CLOSE_TIMEOUT)
-            for connection in self._registry.connections():
-                connection.cut()
-            self._empty.wait(HURRIED_CLOSE_TIMEOUT)
