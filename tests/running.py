@@ -143,6 +143,11 @@ class Node(Server):
             ),
         )
 
+    def worker_pids(self):
+        """Returns the processes that gunicorn's master has started."""
+        with open(f"/proc/{self.pid}/task/{self.pid}/children") as children:
+            return [int(pid) for pid in children.read().split()]
+
     def get(self, path):
         """Returns status and body of a GET."""
         with closing(http.client.HTTPConnection(self.address, timeout=5)) as link:
@@ -168,10 +173,10 @@ class System:
         self.redis = redis.Redis.from_url(redis_url)
         self.redis.flushall()
         # Lock files of relays are never removed: not into everybody's folder.
-        self._folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory()
         self.nodes = [
             Node(
-                way, relay_redis or redis_url, name, names, self._folder.name, **options
+                way, relay_redis or redis_url, name, names, self.folder.name, **options
             )
             for name in names
         ]
@@ -211,7 +216,7 @@ class System:
             node.terminate()
         for node in self.nodes:
             node.join(DEADLINE)
-        self._folder.cleanup()
+        self.folder.cleanup()
         self.client.redis.close()
         self.redis.close()
 

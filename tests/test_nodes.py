@@ -139,7 +139,7 @@ def test_one_of_four_workers_answers_and_another_when_it_is_killed(redis_url):
             senders.pop(speaker, None)
             gone = f"/proc/{speaker}/fd"
             wait_until(lambda gone=gone: not os.path.exists(gone), "it is gone")
-            system.wait_for_workers(node)
+            system.wait_fornode.worker_pids()
         # What the killed ones counted stays: nobody reaps yet.
         system.redis.flushall()
 
@@ -232,14 +232,9 @@ def socket_on_each_worker(system):
     raise AssertionError(f"all sockets went to {list(found)}")
 
 
-def _workers(node):
-    with open(f"/proc/{node.pid}/task/{node.pid}/children") as children:
-        return [int(pid) for pid in children.read().split()]
-
-
 def _lock_holder(node):
     """Returns the worker that has the lock file open."""
-    for pid in _workers(node):
+    for pid in node.worker_pids():
         for fd in os.listdir(f"/proc/{pid}/fd"):
             try:
                 if "freeim-" in os.readlink(f"/proc/{pid}/fd/{fd}"):
@@ -256,7 +251,7 @@ def _holder_of_socket(node, sock):
     remote = f"{own}:{port:04X}"
     with open("/proc/net/tcp") as table:
         inodes = [line.split()[9] for line in table if line.split()[2] == remote]
-    for pid in _workers(node):
+    for pid in node.worker_pids():
         for fd in os.listdir(f"/proc/{pid}/fd"):
             try:
                 if os.readlink(f"/proc/{pid}/fd/{fd}") in {

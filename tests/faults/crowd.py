@@ -45,9 +45,9 @@ class Happening:
 class Crowd(Server):
     """The process, seen from a test."""
 
-    def __init__(self, system, count, first=1, come_back=False):
+    def __init__(self, system, count, first=1, come_back=False, node=None):
         self.clients = range(first, first + count)
-        node = system.nodes[0]
+        node = node or system.nodes[0]
         super().__init__(
             f"crowd of {count}",
             [
