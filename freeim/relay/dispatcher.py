@@ -144,6 +144,8 @@ class Dispatcher:
             self._answer(receipt, delivered)
         for connection in plan.kicked:
             connection.close(CloseReason.KICKED, self._kick_code)
+        for client_id in plan.outcasts:
+            self._roster.end_grace(client_id)
 
     def _answer(self, receipt: Receipt, delivered: bool) -> None:
         wire = self._wire

@@ -1,4 +1,4 @@
-"""The greenlet that keeps this node's lease, and reaps the nodes that lost theirs."""
+"""Keeps this node's lease, and has the nodes reaped that lost theirs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class Lease:
         #: When it runs out. The first renewal is the first thing that the clerk does,
         #: before any socket comes in, so until its answer the lease counts as held.
         self._until = math.inf
-        self._greenlet = gevent.Greenlet(self._run)
+        # Two, as reaping a large node may take longer than a lease lives.
+        self._greenlets = [gevent.Greenlet(self._keep), gevent.Greenlet(self._look)]
         self._taken = False
         self._doubted = False
         self._wake = Event()
@@ -70,7 +71,8 @@ class Lease:
 
     def start(self) -> None:
         """Takes the lease and starts to renew it."""
-        self._greenlet.start()
+        for greenlet in self._greenlets:
+            greenlet.start()
 
     def doubt(self) -> None:
         """Has the lease renewed and the counts compared at once: they may be gone."""
@@ -79,23 +81,37 @@ class Lease:
 
     def stop(self) -> None:
         """Stops renewing; the lease is there until it runs out or is given up."""
-        self._greenlet.kill()
+        gevent.killall(self._greenlets)
 
-    def _run(self) -> None:
+    def _keep(self) -> None:
         while True:
             self._wake.clear()
-            try:
-                self._renew()
-                if self._doubted:
-                    self._doubted = False
-                    self._settle()
-                self._reap()
-            except (RedisError, OSError) as error:
-                logger.debug("! lease: %s", error)
-            except Exception:
-                # This branch should never run; a relay without a lease is dead.
-                logger.exception("unexpected internal error")
-            self._wake.wait(self._ttl / LOOKS * random.uniform(0.8, 1.0))
+            self._safely(self._renew_and_settle)
+            self._wake.wait(self._pause())
+
+    def _look(self) -> None:
+        while True:
+            gevent.sleep(self._pause())
+            self._safely(self._reap)
+
+    def _pause(self) -> float:
+        # So that the nodes of a cluster do not all look at the same time.
+        return self._ttl / LOOKS * random.uniform(0.8, 1.0)
+
+    def _safely(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except (RedisError, OSError) as error:
+            logger.debug("! lease: %s", error)
+        except Exception:
+            # This branch should never run; a relay without a lease is dead.
+            logger.exception("unexpected internal error")
+
+    def _renew_and_settle(self) -> None:
+        self._renew()
+        if self._doubted:
+            self._doubted = False
+            self._settle()
 
     def _renew(self) -> None:
         sent_at = time.monotonic()

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from gevent.event import AsyncResult
+from gevent.lock import BoundedSemaphore
 
 from ..dialects import ClientId
 from ..presence import Ledger, Share
@@ -48,6 +49,7 @@ class Roster:
         self._lingering: dict[ClientId, tuple[float, str]] = {}
         #: Clients that were told to Redis while a check was under way.
         self._said_meanwhile: set[ClientId] | None = None
+        self._one_check = BoundedSemaphore()
 
     def __repr__(self) -> str:
         return f"<Roster {len(self._lingering)} linger, {len(self._unsaid)} unsaid>"
@@ -68,6 +70,12 @@ class Roster:
             self._lingering[client_id] = (until, connection.token_value)
         else:
             self._say(client_id, connection.token_value)
+
+    def end_grace(self, client_id: ClientId) -> None:
+        """Counts a client off at once that has no socket any more."""
+        if self.lingers(client_id):
+            _, token_value = self._lingering.pop(client_id)
+            self._say(client_id, token_value)
 
     def lingers(self, client_id: ClientId) -> bool:
         """Tells whether a client counts here although it has no socket."""
@@ -124,9 +132,10 @@ class Roster:
         Raises:
             redis.exceptions.RedisError, OSError: if Redis could not be asked.
         """
-        if self._said_meanwhile is not None:
-            # The one under way sees to it.
-            return 0
+        with self._one_check:
+            return self._check()
+
+    def _check(self) -> int:
         self._said_meanwhile = set(self._unsaid)
         try:
             values = self._token_values()

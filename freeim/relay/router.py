@@ -89,6 +89,8 @@ class Plan(Generic[C]):
     decided: list[tuple[Receipt, bool]] = field(default_factory=list)
     #: Connections that are kicked.
     kicked: list[C] = field(default_factory=list)
+    #: Clients who are offline as soon as they have no socket, without a grace.
+    outcasts: list[ClientId] = field(default_factory=list)
 
 
 class Router(Generic[C]):
@@ -170,7 +172,8 @@ class Router(Generic[C]):
 
     def _kick(self, command: Command, facts: Facts, speaking: bool) -> Plan[C]:
         assert isinstance(command, ForceOffline)
-        return Plan(kicked=list(self._registry.of(command.client_id)))
+        client_id = command.client_id
+        return Plan(kicked=list(self._registry.of(client_id)), outcasts=[client_id])
 
     def _sockets(
         self, client_id: ClientId, sender: ClientId, facts: Facts
