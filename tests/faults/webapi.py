@@ -37,9 +37,9 @@ def create_app():
         seconds = time.monotonic() - begin
         return {"pid": os.getpid(), "seconds": seconds, "error": error}
 
-    @app.get("/chans/<int:client_id>")
-    def chans(client_id):
-        chans = client.get_chan_list_by_client_id(client_id)
+    @app.get("/chans/<int:client_id>/<int:times>")
+    def chans(client_id, times):
+        chans = [client.get_chan_list_by_client_id(client_id) for _ in range(times)]
         return {"pid": os.getpid(), "chans": chans}
 
     return app
