@@ -122,7 +122,9 @@ def redis_server(folder, port=None, arguments=()):
 class Node(Server):
     """One relay node; its name is what the system calls it, its address where it is."""
 
-    def __init__(self, way, redis_url, name, servers, folder, flags=(), **options):
+    def __init__(
+        self, way, redis_url, name, servers, folder, flags=(), command=(), **options
+    ):
         self.server_name = name
         self.workers = 4 if "-w 4" in way else 1
         # A preloaded worker subscribes at its first request.
@@ -132,7 +134,7 @@ class Node(Server):
         variables.setdefault("FREEIM_DRAIN_WINDOW", "0.2")
         super().__init__(
             f"relay {name}",
-            [*WAYS[way], "--bind", self.address, *flags],
+            [*(command or WAYS[way]), "--bind", self.address, *flags],
             ready=lambda: answers_200(self.address, "/readyz"),
             environ=clean_environ(
                 FREEIM_REDIS=redis_url,

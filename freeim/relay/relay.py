@@ -45,8 +45,9 @@ CONNECT_TIMEOUT, TIMEOUT = 1.0, 2.0
 #: take, and the ends of grace periods.
 ROSTER_TICK = 0.5
 
-#: Seconds for which a draining relay gathers counts before each round trip.
-DRAIN_GATHER = 0.4
+#: Seconds for which a draining relay gathers counts before each round trip, at the
+#: most, and how many such times the drain window is long.
+DRAIN_GATHER, DRAIN_ROUNDS = 0.4, 12
 
 
 class Relay:
@@ -153,8 +154,11 @@ class Relay:
         if self.draining:
             gevent.joinall(self._timers)
             return
-        # Sockets that end one by one would cost a round trip each.
-        self._clerk.gather(DRAIN_GATHER)
+        if not hurry:
+            # Sockets that end one by one would cost a round trip each.
+            self._clerk.gather(
+                min(DRAIN_GATHER, self.options.drain_window / DRAIN_ROUNDS)
+            )
         self._drain.run()
         self._watchdog.stop()
         self._subscriber.stop()

@@ -42,6 +42,23 @@ class Happening:
         return f"{self.at:.3f} {self.client} {self.what} {self.code}"
 
 
+class Absence:
+    """How long a client was away, and how long it was refused or kept waiting.
+
+    The rest are the pauses that it made itself: before its first attempt, and between
+    the last that was refused and the one that was not.
+    """
+
+    def __init__(self, happened):
+        tries = [one.at for one in happened if one.what == "try"]
+        no = [one.at for one in happened if one.what in ("refused", "failed")]
+        self.begin, self.end = happened[0].at, happened[-1].at
+        self.refusals = len(no)
+        self.seconds = self.end - self.begin
+        self.refused = self.end - tries[-1] + (no[-1] - tries[0] if no else 0)
+        self.happened = happened
+
+
 class Crowd(Server):
     """The process, seen from a test."""
 
@@ -64,16 +81,17 @@ class Crowd(Server):
         seen = [Happening(line) for line in list(self.lines) if line[:1].isdigit()]
         return [one for one in seen if one.what in kinds and one.at >= since]
 
-    def outages(self):
-        """Returns how long each client was away, each time: (begin, seconds)."""
+    def absences(self):
+        """Returns each time that a client was away and has come back."""
         away, found = {}, []
-        for one in self.happened("open", "closed"):
+        for one in self.happened("closed", "try", "refused", "failed", "open"):
             if one.what == "closed":
-                away[one.client] = one.at
+                away[one.client] = [one]
             elif one.client in away:
-                begin = away.pop(one.client)
-                found.append((begin, one.at - begin))
-        assert not away, f"did not come back: {sorted(away)}"
+                away[one.client].append(one)
+                if one.what == "open":
+                    found.append(Absence(away.pop(one.client)))
+        assert not away, f"did not come back: {away}"
         return found
 
     def wait_until_closed(self):
@@ -94,6 +112,7 @@ def live(helper, client, come_back, gate):
     while True:
         try:
             with gate:
+                say(client, "try")
                 # A token is good for one attempt.
                 url = helper.prev_connect_server(client)
                 sock = RawSocket(url, DEADLINE)
