@@ -219,6 +219,10 @@ def _stop_with(worker: Any, app: RelayApp) -> None:
     while worker.alive and not _orphaned(worker):
         gevent.sleep(WATCH_INTERVAL)
     app.stop(hurry=_orphaned(worker))
+    if getattr(worker, "wsgi", None) is app:
+        # Nothing else is served here, so gunicorn need not wait until its worker looks
+        # at `alive`, once a second: during a reload it replaces no worker that dies.
+        sys.exit(0)
 
 
 def _orphaned(worker: Any) -> bool:

@@ -42,28 +42,12 @@ class Happening:
         return f"{self.at:.3f} {self.client} {self.what} {self.code}"
 
 
-class Absence:
-    """How long a client was away, and how long it was refused or kept waiting.
-
-    The rest are the pauses that it made itself: before its first attempt, and between
-    the last that was refused and the one that was not.
-    """
-
-    def __init__(self, happened):
-        tries = [one.at for one in happened if one.what == "try"]
-        no = [one.at for one in happened if one.what in ("refused", "failed")]
-        self.begin, self.end = happened[0].at, happened[-1].at
-        self.refusals = len(no)
-        self.seconds = self.end - self.begin
-        self.refused = self.end - tries[-1] + (no[-1] - tries[0] if no else 0)
-        self.happened = happened
-
-
 class Crowd(Server):
     """The process, seen from a test."""
 
     def __init__(self, system, count, first=1, come_back=False, node=None):
         self.clients = range(first, first + count)
+        self._seen, self._connected, self._read_lines = [], set(), 0
         node = node or system.nodes[0]
         super().__init__(
             f"crowd of {count}",
@@ -72,26 +56,50 @@ class Crowd(Server):
                 *(system.client.options.redis, node.server_name, node.address),
                 *(str(first), str(count), "return" if come_back else "stay"),
             ],
-            ready=lambda: len(self.happened("open")) >= count,
+            ready=lambda: len(self.connected()) == count,
             environ=clean_environ(),
         )
 
     def happened(self, *kinds, since=0.0):
         """Returns what happened, in order, of some kinds."""
-        seen = [Happening(line) for line in list(self.lines) if line[:1].isdigit()]
-        return [one for one in seen if one.what in kinds and one.at >= since]
+        self._read_on()
+        return [one for one in self._seen if one.what in kinds and one.at >= since]
+
+    def connected(self):
+        """Returns the clients that have a socket."""
+        self._read_on()
+        return self._connected
+
+    def _read_on(self):
+        # A test that reads all of it again and again slows down what it waits for.
+        new = self.lines[self._read_lines :]
+        self._read_lines += len(new)
+        for one in [Happening(line) for line in new if line[:1].isdigit()]:
+            self._seen.append(one)
+            if one.what == "open":
+                self._connected.add(one.client)
+            elif one.what == "closed":
+                self._connected.discard(one.client)
 
     def absences(self):
-        """Returns each time that a client was away and has come back."""
-        away, found = {}, []
-        for one in self.happened("closed", "try", "refused", "failed", "open"):
+        """Returns how long clients were away, each time."""
+        left, found = {}, []
+        for one in self.happened("closed", "open"):
             if one.what == "closed":
-                away[one.client] = [one]
-            elif one.client in away:
-                away[one.client].append(one)
-                if one.what == "open":
-                    found.append(Absence(away.pop(one.client)))
-        assert not away, f"did not come back: {away}"
+                left[one.client] = one.at
+            elif one.client in left:
+                found.append(one.at - left.pop(one.client))
+        assert not left, f"did not come back: {sorted(left)}"
+        return found
+
+    def waits(self):
+        """Returns how long each attempt took, whatever became of it."""
+        begun, found = {}, []
+        for one in self.happened("try", "open", "refused", "failed"):
+            if one.what == "try":
+                begun[one.client] = one.at
+            else:
+                found.append(one.at - begun.pop(one.client))
         return found
 
     def wait_until_closed(self):
