@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import ssl
 import time
@@ -140,6 +141,34 @@ def test_one_of_four_workers_answers_and_another_when_it_is_killed(redis_url):
             gone = f"/proc/{speaker}/fd"
             wait_until(lambda gone=gone: not os.path.exists(gone), "it is gone")
             system.wait_for_workers(node)
+
+
+def test_another_worker_answers_when_the_one_that_did_has_drained(redis_url):
+    options = {"drain_window": 1.0}
+    with System(redis_url, "gunicorn -k gevent -w 4", **options) as system:
+        node = system.nodes[0]
+        senders = socket_on_each_worker(system)
+        for sender_id, sender in senders.values():
+            system.client.send_message(sender_id, 500, "who speaks?", receipt=True)
+            assert "who speaks?" in sender.recv()
+        speaker = _lock_holder(node)
+        senders.pop(speaker)
+        sender_id, sender = next(iter(senders.values()))
+        sender.settimeout(0.5)
+        os.kill(speaker, signal.SIGTERM)
+        begin, sent, missing = time.monotonic(), 0, 0
+        # Through the drain and some time after it.
+        while time.monotonic() < begin + 3:
+            sent += 1
+            system.client.send_message(sender_id, 500, sent, receipt=True)
+            try:
+                assert json.loads(sender.recv())["content"] == str(sent)
+            except websocket.WebSocketTimeoutException:
+                missing += 1
+        assert _lock_holder(node) not in (None, speaker)
+        print(f"{sent} receipts, {missing} missing")
+        # The one that it had heard but not read yet.
+        assert missing <= 1
 
 
 def test_a_client_at_the_wrong_node_is_named_once(redis_url):

@@ -40,20 +40,14 @@ class Clerk:
         self._metrics = metrics
         self._jobs: Queue[_Job] = Queue()
         self._greenlet = gevent.Greenlet(self._run)
-        self._pause = 0.0
         self._failing = False
 
     def start(self) -> None:
         """Starts to work."""
         self._greenlet.start()
 
-    def gather(self, seconds: float) -> None:
-        """Waits before each round trip from now on, so that more commands share it."""
-        self._pause = seconds
-
     def stop(self, timeout: float) -> None:
         """Waits until what was submitted is done, for some seconds; then ends."""
-        self._pause = 0.0
         answer = self.submit(lambda pipe: pipe.ping())
         # Redis that did not answer lately hardly will now: the end must not be late.
         answer.wait(timeout / 2 if self._failing else timeout)
@@ -73,8 +67,6 @@ class Clerk:
     def _run(self) -> None:
         while True:
             batch: list[_Job] = [self._jobs.get()]
-            if self._pause:
-                gevent.sleep(self._pause)
             while len(batch) < BATCH and not self._jobs.empty():
                 batch.append(self._jobs.get())
             self._work(batch)

@@ -42,12 +42,8 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT, TIMEOUT = 1.0, 2.0
 
 #: Seconds between two ticks of the roster: attempts to write counts that Redis did not
-#: take, and the ends of grace periods.
+#: take, the ends of grace periods and, in a drain, of all sockets since the last one.
 ROSTER_TICK = 0.5
-
-#: Seconds for which a draining relay gathers counts before each round trip, at the
-#: most, and how many such times the drain window is long.
-DRAIN_GATHER, DRAIN_ROUNDS = 0.4, 12
 
 
 class Relay:
@@ -143,23 +139,18 @@ class Relay:
     def stop(self, hurry: bool = False) -> None:
         """Closes all sockets with 1001, spread over the drain window, and ends.
 
-        Returns when the counts of all sockets are out of Redis, or after the window
-        and some seconds more. Safe to call again, from another greenlet too.
-
-        Args:
-            hurry: close them all at once, also if a drain is under way.
+        In a hurry they are closed at once, also if a drain is under way. Returns when
+        the counts of all sockets are out of Redis, or after the window and some seconds
+        more. Safe to call again, from another greenlet too.
         """
         if hurry:
             self._drain.hurry()
         if self.draining:
             gevent.joinall(self._timers)
             return
-        if not hurry:
-            # Sockets that end one by one would cost a round trip each.
-            self._clerk.gather(
-                min(DRAIN_GATHER, self.options.drain_window / DRAIN_ROUNDS)
-            )
+        self._roster.gather()
         self._drain.run()
+        self._roster.tick()
         self._watchdog.stop()
         self._subscriber.stop()
         self._lease.stop()

@@ -42,13 +42,14 @@ class Roster:
         self._clerk = clerk
         self._wire = wire
         self._grace = grace
-        #: Clients whose count Redis did not take, with the token value of the last.
+        #: Clients whose count is not in Redis, with the token value of the last socket.
         self._unsaid: dict[ClientId, str] = {}
         #: Clients without a socket that still count: (until when, token value). The
         #: first one is due first, as the grace is the same for all.
         self._lingering: dict[ClientId, tuple[float, str]] = {}
         #: Clients that were told to Redis while a check was under way.
         self._said_meanwhile: set[ClientId] | None = None
+        self._gathering = False
         self._one_check = BoundedSemaphore()
 
     def __repr__(self) -> str:
@@ -68,8 +69,14 @@ class Roster:
         if last and self._grace and connection.reason is not CloseReason.KICKED:
             until = time.monotonic() + self._grace
             self._lingering[client_id] = (until, connection.token_value)
+        elif self._gathering:
+            self._unsaid[client_id] = connection.token_value
         else:
             self._say(client_id, connection.token_value)
+
+    def gather(self) -> None:
+        """Has the ends of sockets wait for the next tick, for many at once."""
+        self._gathering = True
 
     def end_grace(self, client_id: ClientId) -> None:
         """Counts a client off at once that has no socket any more."""
