@@ -46,3 +46,10 @@ def in_stream(system, kind):
         for _, fields in entries
         if fields[b"kind"].decode() == kind
     )
+
+
+def left_behind(system):
+    """Returns the keys that are left but for tokens, which expire, and the stream."""
+    stream = system.client.wire.presence_key
+    keys = {key.decode() for key in system.redis.keys()} - {stream}
+    return sorted(key for key in keys if "Token" not in key)

@@ -13,6 +13,7 @@ from freeim.options import RelayOptions
 from ..proxy import Proxy
 from ..running import WAYS, System, redis_server, wait_until
 from .crowd import Crowd
+from .presence import left_behind
 from .raw import RawSocket
 
 
@@ -50,14 +51,6 @@ class CountingProxy(Proxy):
                 self._asking.add(near)
                 self.round_trips += 1
             sink.sendall(data)
-
-
-def left_behind(system):
-    """Returns the keys that a node should have taken with it."""
-    wire = system.client.wire
-    stay = {wire.presence_key, wire.nodes_key}
-    keys = {key.decode() for key in system.redis.keys()}
-    return sorted(key for key in keys - stay if "Token" not in key)
 
 
 def gather(system, count):

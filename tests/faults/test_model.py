@@ -16,6 +16,7 @@ import pytest
 
 from ..running import DEADLINE, System, wait_until
 from .model import HALL, Actor, check
+from .presence import left_behind
 
 
 pytestmark = pytest.mark.faults
@@ -127,15 +128,9 @@ def test_four_processes_do_what_the_model_says(redis_url, way, operations):
                 total[name] = total.get(name, 0) + count
         print(f"{way}: {sum(total.values())} in {seconds:.1f} s: {total}")
         wire = system.client.wire
-        stay = {wire.nodes_key, wire.presence_key}
+        leases = {key.decode() for key in system.redis.keys(wire.lease_key("*"))}
         wait_until(
-            lambda: (
-                not [
-                    key
-                    for key in map(bytes.decode, system.redis.keys())
-                    if key not in stay and "Token" not in key
-                ]
-            ),
+            lambda: {*left_behind(system)} == {wire.nodes_key, *leases},
             f"nothing is left (seed {seed})",
         )
         (node,) = system.nodes
