@@ -6,11 +6,8 @@ path it answers `/healthz`, `/readyz` and `/metrics`.
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import logging
 import os
-import signal
 import sys
 from typing import Any, Callable, Iterable, Mapping, Tuple
 
@@ -21,6 +18,7 @@ from .options import RelayOptions, variable
 try:
     import gevent
 
+    from .gunicorn_worker import BOOT_ERROR, GunicornWorker
     from .relay.metrics import CONTENT_TYPE
     from .relay.relay import Relay
     from .relay.transport import Door, find_door
@@ -35,16 +33,6 @@ except ImportError as error:
 __all__ = ["RelayApp", "create_relay_app"]
 
 logger = logging.getLogger(__name__)
-
-#: Seconds between two looks at whether gunicorn wants its worker to end.
-WATCH_INTERVAL = 0.1
-
-#: Signals at which a gunicorn worker leaves at once, SIGABRT when it seems to hang.
-AT_ONCE = (signal.SIGQUIT, signal.SIGINT, signal.SIGABRT)
-
-#: Exit status of a gunicorn worker that makes gunicorn end, too, instead of starting
-#: the next one (gunicorn.arbiter.Arbiter.WORKER_BOOT_ERROR).
-GUNICORN_BOOT_ERROR = 3
 
 StartResponse = Callable[..., Any]
 Answer = Tuple[str, str, bytes]
@@ -86,12 +74,9 @@ class RelayApp:
             self.relay = Relay(self.relay.options)
         self.relay.start()
         self._started = True
-        worker = _worker()
+        worker = GunicornWorker.find()
         if worker is not None:
-            _hurry_at_signals(self)
-            gevent.spawn(_stop_with, worker, self)
-            # gunicorn leaves when its requests have ended; sockets are none of them.
-            atexit.register(_stop_at_exit, worker, self)
+            worker.stop_with(self)
 
     def stop(self, hurry: bool = False) -> None:
         """Drains the relay if it was started; see `Relay.stop`."""
@@ -182,25 +167,13 @@ def _answer(
     return [body]
 
 
-# gunicorn
-
-
-def _worker() -> Any:
-    """Returns gunicorn's worker if this process is one.
-
-    Nothing in the environ names it, but it handles its own SIGTERM.
-    """
-    worker = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    return worker if hasattr(worker, "alive") and hasattr(worker, "cfg") else None
-
-
 def _app_from_environment() -> RelayApp:
-    worker = _worker()
+    worker = GunicornWorker.find()
     try:
         app = create_relay_app(RelayOptions.from_env(os.environ))
         # A worker that replaces another must come up although Redis is away just then:
         # if it did not, gunicorn would end the workers that still hold sockets.
-        if worker is None or worker.age <= worker.cfg.workers:
+        if worker is None or not worker.is_replacement:
             app.relay.check()
         # With --preload this is the master: each worker starts at its first request.
         if worker is not None:
@@ -210,50 +183,9 @@ def _app_from_environment() -> RelayApp:
         if error.name in options:
             error = error.renamed(variable(error.name))
         print(f"freeim: {error}", file=sys.stderr, flush=True)
-        status = 2 if worker is None else GUNICORN_BOOT_ERROR
+        status = 2 if worker is None else BOOT_ERROR
         raise SystemExit(status) from error
     return app
-
-
-def _stop_with(worker: Any, app: RelayApp) -> None:
-    while worker.alive and not _orphaned(worker):
-        gevent.sleep(WATCH_INTERVAL)
-    app.stop(hurry=_orphaned(worker))
-    if getattr(worker, "wsgi", None) is app:
-        # Nothing else is served here, so gunicorn need not wait until its worker looks
-        # at `alive`, once a second: during a reload it replaces no worker that dies.
-        sys.exit(0)
-
-
-def _orphaned(worker: Any) -> bool:
-    """Whether gunicorn's master is dead: the worker will leave within a second."""
-    return bool(worker.ppid != os.getppid())
-
-
-def _hurry_at_signals(app: RelayApp) -> None:
-    """Has the drain end at once when gunicorn's worker is told to leave at once.
-
-    Afterwards nothing tells these signals from SIGTERM: `worker.alive` is all there is.
-    """
-    for number in AT_ONCE:
-        gunicorns: Any = signal.getsignal(number)
-
-        def hurry(number: int, frame: Any, gunicorns: Any = gunicorns) -> None:
-            # As gunicorn does: a signal handler may not wait.
-            gevent.spawn(app.stop, hurry=True)
-            gunicorns(number, frame)
-
-        if callable(gunicorns):
-            signal.signal(number, hurry)
-
-
-def _stop_at_exit(worker: Any, app: RelayApp) -> None:
-    # A worker that lives at its exit was not told to leave by SIGTERM.
-    stopping = gevent.spawn(app.stop, hurry=worker.alive or _orphaned(worker))
-    while not stopping.dead:
-        # gunicorn's greenlet for SIGQUIT raises this here when it was late.
-        with contextlib.suppress(SystemExit):
-            stopping.join()
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ ORDER = """
     relay.metrics
     relay.transport relay.clerk relay.gate relay.connection relay.drain relay.roster
     relay.lease relay.dispatcher relay.subscriber relay.watchdog relay.relay
-    relay_wsgi server imhelper __init__ flask_ext cli __main__
+    gunicorn_worker relay_wsgi server imhelper __init__ flask_ext cli __main__
 """.split()
 
 # Third-party packages and the only modules that may import them.
@@ -49,6 +49,7 @@ MAY_IMPORT = {
         "relay.subscriber",
         "relay.watchdog",
         "relay.relay",
+        "gunicorn_worker",
         "relay_wsgi",
         "server",
         "cli",
