@@ -101,16 +101,20 @@ class NotInitializedError(FreeIMError, RuntimeError):
 class ForkedError(FreeIMError, RuntimeError):
     """A subscription that was started before a fork was used in the child."""
 
-    def __init__(self, started_in: int, used_in: int) -> None:
-        super().__init__(started_in, used_in)
+    def __init__(
+        self, started_in: int, used_in: int, started_by: str = "event_bus"
+    ) -> None:
+        super().__init__(started_in, used_in, started_by)
         self.started_in = started_in
         self.used_in = used_in
+        self.started_by = started_by
 
     def __str__(self) -> str:
+        what = self.started_by.replace("_", " ")
         return (
-            f"this event bus was started in process {self.started_in} and its thread "
-            f"did not survive the fork to {self.used_in}: call event_bus() after the "
-            "fork (gunicorn: in post_fork, or without --preload)"
+            f"this {what} was started in process {self.started_in} and its thread "
+            f"did not survive the fork to {self.used_in}: call {self.started_by}() "
+            "after the fork (gunicorn: in post_fork, or without --preload)"
         )
 
 

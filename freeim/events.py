@@ -8,29 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import random
-import threading
 from typing import Any, Callable, NamedTuple
 
 from redis.exceptions import RedisError
 
 from .client import ImClient
 from .dialects import ClientId
-from .errors import ForkedError, WireError
+from .errors import WireError
 from .redis_client import subscribing
+from .subscription import Subscription
 from .wire import PresenceEvent
 
 
-__all__ = ["ClientEvent", "EventBusSubscription", "start_event_bus"]
+__all__ = ["ClientEvent", "EventBusSubscription", "Handler", "start_event_bus"]
 
 logger = logging.getLogger(__name__)
-
-#: Seconds before the first and between the last attempts to reach Redis again.
-FIRST_RETRY, LAST_RETRY = 0.1, 5.0
-
-#: Seconds that `stop` waits for a handler to finish.
-STOP_TIMEOUT = 5.0
 
 
 class ClientEvent(NamedTuple):
@@ -49,13 +41,16 @@ class ClientEvent(NamedTuple):
 Handler = Callable[[ClientEvent], Any]
 
 
-class EventBusSubscription:
+class EventBusSubscription(Subscription):
     """A thread that calls handlers one event at a time, in order; ended by `stop`."""
+
+    started_by = "event_bus"
+    while_away = "events are missed until it is back"
 
     def __init__(
         self, client: ImClient, online: Handler, offline: Handler, every_socket: bool
     ) -> None:
-        self._client = client
+        super().__init__(client)
         self._every_socket = every_socket
         wire = client.wire
         self._handlers: dict[bytes, Handler] = {
@@ -67,68 +62,9 @@ class EventBusSubscription:
             wire.online_channel.encode(): 1,
             wire.offline_channel.encode(): 0,
         }
-        self._pid = 0
-        self._stopping = threading.Event()
-        self._subscribed = threading.Event()
         self._pubsub: Any = None
-        self._thread = threading.Thread(
-            target=self._run, name="freeim-event-bus", daemon=True
-        )
 
-    def start(self) -> None:
-        """Starts the thread, and waits until Redis took the subscription or failed."""
-        self._pid = os.getpid()
-        self._thread.start()
-        self._subscribed.wait(
-            self._client.options.connect_timeout + self._client.options.timeout
-        )
-
-    def stop(self) -> None:
-        """Ends the subscription and waits for the handler that is at work.
-
-        Raises:
-            ForkedError: in a child of the process that started it.
-        """
-        self._check_process()
-        self._stopping.set()
-        self._disconnect()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(STOP_TIMEOUT)
-
-    @property
-    def alive(self) -> bool:
-        """Whether events are still waited for.
-
-        Raises:
-            ForkedError: in a child of the process that started it.
-        """
-        self._check_process()
-        return self._thread.is_alive()
-
-    def _check_process(self) -> None:
-        if self._pid != os.getpid():
-            raise ForkedError(self._pid, os.getpid())
-
-    def _run(self) -> None:
-        pause = FIRST_RETRY
-        while not self._stopping.is_set():
-            try:
-                self._listen()
-            except (RedisError, OSError) as error:
-                if self._stopping.is_set():
-                    return
-                # The subscription was up: begin with short pauses again.
-                if self._subscribed.is_set():
-                    pause = FIRST_RETRY
-                logger.warning(
-                    "event bus lost Redis, events are missed until it is back: %s",
-                    error,
-                )
-            self._subscribed.clear()
-            self._stopping.wait(pause * random.uniform(0.5, 1.0))
-            pause = min(pause * 2, LAST_RETRY)
-
-    def _listen(self) -> None:
+    def _work(self) -> None:
         redis: Any = subscribing(self._client.redis)
         pubsub = redis.pubsub()
         self._pubsub = pubsub
@@ -140,7 +76,7 @@ class EventBusSubscription:
                 if kind == b"message":
                     self._handle(channel, data)
                 elif kind == b"subscribe":
-                    self._subscribed.set()
+                    self._ready.set()
 
     def _handle(self, channel: bytes, data: bytes) -> None:
         try:
@@ -152,8 +88,9 @@ class EventBusSubscription:
             return
         try:
             self._handlers[channel](ClientEvent(*event))
-        except Exception:
-            # The application's handler; the next event must still come.
+        except BaseException:
+            # The application's handler; the next event must still come. SystemExit and
+            # gevent.Timeout, which are no Exception, would end the thread in silence.
             logger.exception("event handler failed for client %s", event.client_id)
 
     def _wanted(self, channel: bytes, event: PresenceEvent) -> bool:
@@ -162,7 +99,7 @@ class EventBusSubscription:
             return True
         return event.sockets == self._edges[channel]
 
-    def _disconnect(self) -> None:
+    def _interrupt(self) -> None:
         connection = getattr(self._pubsub, "connection", None)
         if connection is not None:
             with contextlib.suppress(OSError, RedisError):

@@ -13,7 +13,8 @@ ORDER = """
     errors dialects checks content
     keys wire options
     websocket.frames websocket.handshake websocket.protocol
-    redis_client scripts presence reaper chans client events
+    redis_client scripts presence reaper chans client
+    subscription events
     relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
     relay.metrics
     relay.transport relay.clerk relay.gate relay.connection relay.drain relay.roster
@@ -26,6 +27,7 @@ MAY_IMPORT = {
     "redis": {
         "redis_client",
         "scripts",
+        "subscription",
         "events",
         "relay.clerk",
         "relay.gate",
