@@ -17,6 +17,7 @@ from .errors import (
     NotInitializedError,
     WireError,
 )
+from .event_group import EventGroupSubscription
 from .events import ClientEvent, EventBusSubscription
 from .imhelper import ImHelper
 from .options import ImClientOptions, RelayOptions
@@ -28,6 +29,7 @@ __all__ = [
     "ClientEvent",
     "ConfigurationError",
     "EventBusSubscription",
+    "EventGroupSubscription",
     "ForkedError",
     "FreeIMError",
     "ImClient",

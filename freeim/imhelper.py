@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterable, overload
 from .client import ImClient
 from .dialects import ClientId
 from .errors import NotInitializedError
+from .event_group import EventGroupSubscription, start_event_group
 from .events import ClientEvent, EventBusSubscription, start_event_bus
 from .options import ImClientOptions
 
@@ -59,6 +60,20 @@ class ImHelper(metaclass=_Facade):
     ) -> EventBusSubscription:
         """Starts to call the handlers; see `events.start_event_bus`."""
         return start_event_bus(cls.instance, online, offline, every_socket)
+
+    @classmethod
+    def event_group(
+        cls,
+        name: str,
+        online: Callable[[ClientEvent], Any],
+        offline: Callable[[ClientEvent], Any],
+        retries: int = 3,
+        lease_ttl: float = 10.0,
+    ) -> EventGroupSubscription:
+        """Has one process of a group call them; see `event_group.start_event_group`."""
+        return start_event_group(
+            cls.instance, name, online, offline, retries, lease_ttl
+        )
 
     @classmethod
     def prev_connect_server(

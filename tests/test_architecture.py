@@ -14,7 +14,7 @@ ORDER = """
     keys wire options
     websocket.frames websocket.handshake websocket.protocol
     redis_client scripts presence reaper chans client
-    subscription events
+    subscription events group_lease group_stream event_group
     relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
     relay.metrics
     relay.transport relay.clerk relay.gate relay.connection relay.drain relay.roster
@@ -29,6 +29,8 @@ MAY_IMPORT = {
         "scripts",
         "subscription",
         "events",
+        "group_lease",
+        "group_stream",
         "relay.clerk",
         "relay.gate",
         "relay.lease",

@@ -38,6 +38,7 @@ METHODS = {
 FACADE = {
     "initialization": "(options=None, **keywords)",
     "event_bus": "(online, offline, every_socket=False)",
+    "event_group": "(name, online, offline, retries=3, lease_ttl=10.0)",
 }
 
 SOURCES = sorted(Path(freeim.__file__).parent.rglob("*.py"))
