@@ -63,7 +63,7 @@ class EventGroupSubscription(Subscription):
         #: Where the group begins if there is none: with what comes from now on. If it
         #: was there before, Redis lost its data, and all it has is new.
         self._begin = "$"
-        #: The entry that was handled last; its acknowledgement may not have arrived.
+        #: The entry that was handled and whose acknowledgement may not have arrived.
         self._handled = b""
 
     def parked(self) -> int:
@@ -160,6 +160,8 @@ class EventGroupSubscription(Subscription):
                 return
             self._handled = entry.entry_id
         stream.acknowledge(entry)
+        # From here on the same id would be another event, of a stream made anew.
+        self._handled = b""
 
     def _decode(self, entry: Entry) -> tuple[Handler, ClientEvent]:
         handler = self._handlers.get(entry.fields.get(b"kind"))

@@ -51,7 +51,7 @@ class Application:
         for worker in self.running.values():
             worker.kill()
             worker.join(10)
-        self.client.redis.close()
+        self.client.redis.connection_pool.disconnect()
 
     def start(self, count=3):
         """Starts processes, and waits until all of them joined the group."""
