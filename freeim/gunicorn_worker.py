@@ -114,8 +114,7 @@ class GunicornWorker:
 
     def _stop_at_exit(self, app: Stoppable) -> None:
         # A worker that lives at its exit was not told to leave by SIGTERM.
-        hurry = self._worker.alive or self._orphaned
-        stopping = gevent.spawn(app.stop, hurry=hurry)
+        stopping = gevent.spawn(app.stop, hurry=self._worker.alive)
         while not stopping.dead:
             # gunicorn's greenlet for SIGQUIT raises this here when it was late.
             with contextlib.suppress(SystemExit):

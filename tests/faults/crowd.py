@@ -93,13 +93,13 @@ class Crowd(Server):
         return found
 
     def waits(self):
-        """Returns how long each attempt took, whatever became of it."""
+        """Returns how long each attempt took, and what became of it."""
         begun, found = {}, []
         for one in self.happened("try", "open", "refused", "failed"):
             if one.what == "try":
                 begun[one.client] = one.at
             else:
-                found.append(one.at - begun.pop(one.client))
+                found.append((one.at - begun.pop(one.client), one))
         return found
 
     def wait_until_closed(self):

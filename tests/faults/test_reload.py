@@ -121,14 +121,24 @@ def check_service(what, crowd, disturbances):
         one.at - max(at for at in disturbances if at <= one.at)
         for one in crowd.happened("refused", "failed")
     ]
-    waited = max(crowd.waits())
+    waited, last = max(crowd.waits(), key=lambda wait: wait[0])
     print(
         f"{what}: {len(away)} absences, {away[len(away) // 2]:.2f} s (median) to "
         f"{away[-1]:.2f} s with the client's own pauses; {len(refused)} refusals, the "
         f"last after {max(refused, default=0):.2f} s; waited {waited:.2f} s at the most"
     )
     assert max(refused, default=0) < OUTAGE
-    assert waited < OUTAGE
+    assert waited < OUTAGE, f"{last} after {waited:.2f} s; disturbed at {disturbances}"
+
+
+def check_log(node):
+    """Checks that no traceback goes through our code.
+
+    gunicorn logs one of its own for each connection that it has accepted at the moment
+    in which a worker closes its listener; under this load there are some.
+    """
+    ours = [line for line in node.lines if "File" in line and "/freeim/" in line]
+    assert not ours, node.log
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -146,7 +156,7 @@ def test_five_reloads_leave_presence_exact(redis_url, count):
         codes = {one.code for one in crowd.happened("closed")}
         assert codes == {"1001"}
         check_service(f"-w {count}, HUP x{RELOADS}", crowd, begun)
-        assert "Traceback" not in system.nodes[0].log, system.nodes[0].log
+        check_log(system.nodes[0])
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -166,7 +176,7 @@ def test_an_upgrade_leaves_presence_exact(redis_url, count):
             seconds = wait_until_exact(system, crowd, begin)
             print(f"-w {count}: exact {seconds:.2f} s after the upgrade")
             check_service(f"-w {count}, USR2", crowd, [begin])
-            assert "Traceback" not in node.log, node.log
+            check_log(node)
         finally:
             os.kill(new_master, signal.SIGTERM)
 
