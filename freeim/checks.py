@@ -10,15 +10,13 @@ import math
 from typing import Any, Callable, Mapping
 
 from .dialects import DIALECTS, Dialect
-
-
-#: The schemes of `redis`.
-SCHEMES = ("redis://", "rediss://", "unix://")
+from .redis_url import read_url
 
 
 def redis_url(value: Any) -> str:
-    if not isinstance(value, str) or not value.startswith(SCHEMES):
-        raise ValueError(f"give a URL that begins with {', '.join(SCHEMES)}")
+    if not isinstance(value, str):
+        raise ValueError("give a URL, as a text")
+    read_url(value)
     return value
 
 

@@ -77,6 +77,7 @@ class ImClient(Chans):
                 redis,
                 connect_timeout=options.connect_timeout,
                 timeout=options.timeout,
+                key_prefix=options.key_prefix,
             )
         super().__init__(redis, options.wire)
         #: Functions called with an `ImSendEvent` before each publish. One that raises

@@ -42,7 +42,7 @@ __all__ = [
 #: blank in one should have been escaped; it is hidden all the same.
 PASSWORDS = [
     (re.compile(r"(://[^:@/]*:).*@", re.S), r"\1***@"),
-    (re.compile(r"([?&]password=)[^&]*"), r"\1***"),
+    (re.compile(r"([?&]\w*password=)[^&]*"), r"\1***"),
 ]
 
 #: Characters of an offending value that an error text shows.

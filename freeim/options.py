@@ -12,6 +12,7 @@ from typing import Any, Callable, Mapping, TypeVar
 
 from . import checks
 from .errors import ConfigurationError
+from .redis_url import has_hash_tag, read_url
 from .wire import Wire
 
 
@@ -85,8 +86,22 @@ class _System(_Checked):
     path_match: str = _option(checks.path, "/ws", "path of the WebSocket")
     dialect: Any = _option(checks.dialect, "v2", "FreeIM's wire: v2, or the older v1")
     key_prefix: str = _option(
-        checks.text, "", "stands before all keys: several systems on one Redis"
+        checks.text,
+        "",
+        "stands before all keys: several systems on one Redis; in a Cluster with a "
+        "hash tag, such as {im}:",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        spread = isinstance(self.redis, str) and read_url(self.redis).kind == "cluster"
+        if spread and not has_hash_tag(self.key_prefix):
+            raise ConfigurationError(
+                "key_prefix",
+                self.key_prefix,
+                "give one with a hash tag, such as {im}: in all parts, which keeps all "
+                "keys in one slot of the Redis Cluster",
+            )
 
     @property
     def wire(self) -> Wire:

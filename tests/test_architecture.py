@@ -10,10 +10,10 @@ ROOT = Path(__file__).parent.parent / "freeim"
 
 # Order is the rule: a module may import only modules listed before it.
 ORDER = """
-    errors dialects checks content
+    errors dialects redis_url checks content
     keys wire options
     websocket.frames websocket.handshake websocket.protocol
-    redis_client scripts presence reaper chans client
+    redis_place redis_client scripts presence reaper chans client
     subscription events group_lease group_stream event_group
     relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
     relay.metrics
@@ -25,6 +25,7 @@ ORDER = """
 # Third-party packages and the only modules that may import them.
 MAY_IMPORT = {
     "redis": {
+        "redis_place",
         "redis_client",
         "scripts",
         "subscription",

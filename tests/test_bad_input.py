@@ -55,6 +55,33 @@ FAULTS = {
         "FREEIM_IDLE_TIMEOUT=20.0",
         "make it longer than ping_interval (25)",
     ),
+    "sentinels without a service": (
+        {"FREEIM_SERVERS": "a", "FREEIM_REDIS": "redis+sentinel://:hush@127.0.0.1:1"},
+        "FREEIM_REDIS='redis+sentinel://:***@127.0.0.1:1'",
+        "give a URL such as redis+sentinel://:PASSWORD@HOST:26379,HOST:26379/SERVICE/0",
+    ),
+    "unreachable sentinels": (
+        {
+            "FREEIM_SERVERS": "a",
+            "FREEIM_REDIS": "redis+sentinel://127.0.0.1:1/s?sentinel_password=hush",
+        },
+        "FREEIM_REDIS='redis+sentinel://127.0.0.1:1/s?sentinel_password=***'",
+        "no sentinel answers: start one of them, or correct their addresses",
+    ),
+    "cluster without a hash tag": (
+        {"FREEIM_SERVERS": "a", "FREEIM_REDIS": "redis+cluster://:hush@127.0.0.1:1"},
+        "FREEIM_KEY_PREFIX=''",
+        "give one with a hash tag, such as {im}:",
+    ),
+    "unreachable cluster": (
+        {
+            "FREEIM_SERVERS": "a",
+            "FREEIM_KEY_PREFIX": "{im}",
+            "FREEIM_REDIS": "redis+cluster://:hush@127.0.0.1:1",
+        },
+        "FREEIM_REDIS='redis+cluster://:***@127.0.0.1:1'",
+        "no node of the cluster answers: start one of them",
+    ),
     "unreachable Redis": (
         {"FREEIM_SERVERS": "a", "FREEIM_REDIS": "redis://me:hush@127.0.0.1:1/0"},
         "FREEIM_REDIS='redis://me:***@127.0.0.1:1/0'",

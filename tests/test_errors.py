@@ -52,6 +52,12 @@ URLS = [
     "unix:///tmp/redis.sock?password=hush",
     "unix://user@/tmp/redis.sock?db=0&password=hush",
     "redis://a:hush@h redis://b:hush@h",
+    "redis+sentinel://:hush@h:1,i:2/chat/0",
+    "redis+sentinel://h:1,i:2/chat?sentinel_password=hush",
+    "redis+sentinel://a:hush@h:1/chat?x=1&sentinel_password=hush@",
+    "redis+sentinel://a:hush@h:1,b:hush@i:2/chat",
+    "rediss+sentinel://h/chat?ssl_password=hush",
+    "redis+cluster://me:hush@h:1,me:hush@i:2",
 ]
 
 
@@ -101,7 +107,16 @@ def test_configuration_error_hides_passwords(url):
     assert "hush" not in str(error)
 
 
-@pytest.mark.parametrize("url", ["redis://h:6379/0", "unix:///tmp/redis.sock", "a:1@b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h:6379/0",
+        "unix:///tmp/redis.sock",
+        "a:1@b",
+        "redis+sentinel://h:1,i:2/chat/0?x=1",
+        "redis+cluster://h:1,i:2",
+    ],
+)
 def test_hide_password_leaves_a_text_without_one(url):
     assert errors.hide_password(url) == url
 

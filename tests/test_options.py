@@ -74,6 +74,17 @@ def test_helper_and_relay_find_the_same_keys_by_default(options_class):
 
 
 @BOTH
+def test_a_cluster_wants_a_hash_tag_in_the_key_prefix(options_class):
+    cluster = {"servers": ["a"], "redis": "redis+cluster://h:1"}
+    for prefix in ("", "im:", "{}"):
+        with pytest.raises(ConfigurationError, match="with a hash tag") as caught:
+            options_class(**cluster, key_prefix=prefix)
+        assert caught.value.name == "key_prefix"
+        assert "\n" not in str(caught.value)
+    assert options_class(**cluster, key_prefix="{im}:").wire.prefix == "{im}:im_v2_ws"
+
+
+@BOTH
 def test_wire_follows_from_dialect_path_and_prefix(options_class):
     options = options_class(
         servers="a", dialect="v1", path_match="/im/chat", key_prefix="blue:"

@@ -55,7 +55,10 @@ class Relay:
         self.metrics = Metrics()
         wire = self._wire = options.wire
         redis = self._redis = open_redis(
-            options.redis, connect_timeout=CONNECT_TIMEOUT, timeout=TIMEOUT
+            options.redis,
+            connect_timeout=CONNECT_TIMEOUT,
+            timeout=TIMEOUT,
+            key_prefix=options.key_prefix,
         )
         #: Each boot of each process is a node of its own.
         self.node = f"{options.server}:{secrets.token_hex(8)}"
