@@ -10,7 +10,6 @@ import errno
 import socket
 from contextlib import closing
 from importlib.util import find_spec
-from urllib.parse import urlsplit
 
 
 #: What `freeim[demo]` installs and the demo cannot do without.
@@ -63,32 +62,27 @@ def check_port(host: str, port: int, option: str) -> None:
             ) from error
 
 
+def key_prefix(url: str) -> str:
+    """Returns what the demo's keys begin with: a Redis Cluster needs a hash tag."""
+    return "{im}:" if "+cluster://" in url else ""
+
+
 def check_redis(url: str) -> None:
     """Refuses a Redis that does not answer; its password is never shown."""
-    import redis
+    from freeim.errors import ConfigurationError
+    from freeim.redis_client import check_redis, open_redis
 
     try:
-        client = redis.Redis.from_url(
-            url, socket_connect_timeout=2, socket_timeout=2, retry=None
+        client = open_redis(
+            url, connect_timeout=2, timeout=2, key_prefix=key_prefix(url)
         )
-    except ValueError as error:
-        # The reason may quote a part of the password, so it is not passed on.
-        raise SetupError(
-            "--redis is not the URL of a Redis: expected "
-            "redis://[[user]:password@]host:port[/db], rediss://… or unix://path"
-        ) from error
+    except ConfigurationError as error:
+        # The value may be a password and nothing else, so it is not passed on.
+        reason = f"--redis is not the URL of a Redis: {error.remedy}"
+        raise SetupError(reason) from error
     with closing(client):
         try:
-            client.ping()
-        except redis.RedisError as error:
-            raise SetupError(
-                f"Redis at {without_password(url)} does not answer ({error}): "
-                "start it, correct --redis, or leave --redis out"
-            ) from error
-
-
-def without_password(url: str) -> str:
-    """Returns the URL as it may be shown."""
-    parts = urlsplit(url)
-    _, at, address = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"***@{address}" if at else address, query="").geturl()
+            check_redis(client, url)
+        except ConfigurationError as error:
+            reason = f"{error.renamed('--redis')}, or leave --redis out"
+            raise SetupError(reason) from error

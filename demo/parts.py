@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from demo.checks import key_prefix
 from demo.part import Part
 from demo.redis_server import redis_answers, redis_command
 
@@ -45,6 +46,7 @@ def relay_part(number: int, server: str, servers: Sequence[str], redis: str) -> 
         ready=lambda: answers_200(server, "/readyz"),
         environ=_environ(
             FREEIM_REDIS=redis,
+            FREEIM_KEY_PREFIX=key_prefix(redis),
             FREEIM_SERVERS=",".join(servers),
             FREEIM_SERVER=server,
             FREEIM_DRAIN_WINDOW=DRAIN_WINDOW,
@@ -67,6 +69,7 @@ def webapi_part(
         ready=lambda: answers_200(listen, "/"),
         environ=_environ(
             FREEIM_REDIS=redis,
+            FREEIM_KEY_PREFIX=key_prefix(redis),
             FREEIM_SERVERS=",".join(servers),
             FREEIM_DEMO_NICKS=nicks,
         ),

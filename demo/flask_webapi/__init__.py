@@ -40,6 +40,7 @@ def create_app(
     ImHelper.initialization(
         redis=redis or environ.get("FREEIM_REDIS", "redis://127.0.0.1:6379/0"),
         servers=servers or environ.get("FREEIM_SERVERS", "127.0.0.1:6001"),
+        key_prefix=environ.get("FREEIM_KEY_PREFIX", ""),
     )
     app = Flask(__name__, static_folder=STATIC, static_url_path="")
     app.extensions["nicks"] = Nicks(
