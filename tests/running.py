@@ -12,7 +12,6 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import redis
 import websocket
 
 from demo.part import Part
@@ -24,6 +23,7 @@ from demo.redis_server import (
     redis_command,
 )
 from freeim import ImClient
+from freeim.redis_client import open_redis
 
 
 #: Seconds that anything here may take.
@@ -172,7 +172,12 @@ class System:
         self, redis_url, way, names=("127.0.0.1:6001",), relay_redis=None, **options
     ):
         """Takes, as `relay_redis`, another way for the nodes to the same Redis."""
-        self.redis = redis.Redis.from_url(redis_url)
+        self.redis = open_redis(
+            redis_url,
+            connect_timeout=DEADLINE,
+            timeout=DEADLINE,
+            key_prefix=options.get("key_prefix", ""),
+        )
         self.redis.flushall()
         # Lock files of relays are never removed: not into everybody's folder.
         self.folder = tempfile.TemporaryDirectory()
