@@ -12,10 +12,9 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.retry import Retry
 
 from .errors import ConfigurationError
+from .redis_connection import PlacedConnection, PlacedSSLConnection
 from .redis_place import (
     Place,
-    PlacedConnection,
-    PlacedSSLConnection,
     PlaceNotFound,
     Question,
     cluster_question,

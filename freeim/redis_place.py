@@ -1,21 +1,16 @@
 """Finds the one server that holds a system's keys, behind Sentinel or in a Cluster.
 
-Which server that is may change at any moment. A connection asks for it when it
-connects, and one of a pool is compared with what was found last whenever it is taken
-out. So the call that meets the change fails, and the next one goes to the right place.
+Which server that is may change at any moment; `redis_connection` follows it.
 """
 
 from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple, Sequence
 
-from redis.connection import Connection, SSLConnection
+from redis.connection import Connection
 from redis.exceptions import (
     AuthenticationError,
-    ClusterDownError,
     ConnectionError,
-    MovedError,
-    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -27,15 +22,10 @@ __all__ = [
     "NoWitness",
     "Place",
     "PlaceNotFound",
-    "PlacedConnection",
-    "PlacedSSLConnection",
     "Question",
     "cluster_question",
     "sentinel_question",
 ]
-
-#: What a server answers that is not, or no longer, the right one.
-ELSEWHERE = (ClusterDownError, MovedError, ReadOnlyError)
 
 
 class PlaceNotFound(ConnectionError):
@@ -87,18 +77,25 @@ class Place:
         self._turn = 0
         #: What was found last; None if there is reason to ask again.
         self.known: Address | None = None
+        #: Told when the place was found elsewhere.
+        self.waiting: set[Callable[[Address], None]] = set()
 
-    def find(self) -> Address:
+    def find(self, certain: bool = False) -> Address:
         """Asks where Redis is, and there whether it is a master.
+
+        Args:
+            certain: ask there even if it is where it was.
 
         Raises:
             PlaceNotFound: if that is nowhere.
             AuthenticationError: if the place wants another password.
         """
         address = self._ask()
-        if address != self.known:
+        if certain or address != self.known:
             self._check(address)
             self.known = address
+            for leave in tuple(self.waiting):
+                leave(address)
         return address
 
     def forget(self, address: Address | None) -> None:
@@ -147,54 +144,6 @@ class Place:
             reason = f"it is a {role.decode()}"
         self._turn += 1
         raise PlaceNotFound(f"{self._question.down % _shown(address)} ({reason})")
-
-
-class PlacedConnection(Connection):
-    """A connection to wherever a place is."""
-
-    def __init__(self, *, place: Place, **kwargs: Any) -> None:
-        """Takes the place beside what redis-py's connection takes, but no address."""
-        # First: redis-py disconnects what it could not make.
-        self._place = place
-        self._address: Address | None = None
-        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
-
-    def connect(self) -> None:
-        """Connects to the place; a pool calls it before each use."""
-        if self._sock is not None and not self._stays():
-            self.disconnect()
-        if self._sock is None:
-            self._address = self.host, self.port = self._place.find()
-            super().connect()  # type: ignore[no-untyped-call]
-
-    def disconnect(self, *args: Any, **kwargs: Any) -> None:
-        """Disconnects; whatever the reason was, the place is asked for again."""
-        self._place.forget(self._address)
-        super().disconnect(*args, **kwargs)  # type: ignore[no-untyped-call]
-
-    def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        """Reads an answer; one that points elsewhere has the place asked for again."""
-        try:
-            return super().read_response(*args, **kwargs)
-        except ResponseError as error:
-            # redis-py 5.0 has no class for MOVED here. The connection stays: the other
-            # answers of a pipeline are still to be read.
-            if isinstance(error, ELSEWHERE) or str(error).startswith("MOVED "):
-                self._place.forget(self._address)
-            raise
-
-    def _stays(self) -> bool:
-        if self._place.known is None:
-            try:
-                self._place.find()
-            except NoWitness:
-                # Nobody knows better, and most likely it is only they who are away.
-                self._place.known = self._address
-        return self._place.known == self._address
-
-
-class PlacedSSLConnection(PlacedConnection, SSLConnection):
-    """The same with TLS."""
 
 
 def sentinel_question(service: str) -> Question:

@@ -13,7 +13,7 @@ ORDER = """
     errors dialects redis_url checks content
     keys wire options
     websocket.frames websocket.handshake websocket.protocol
-    redis_place redis_client scripts presence reaper chans client
+    redis_place redis_connection redis_client scripts presence reaper chans client
     subscription events group_lease group_stream event_group
     relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
     relay.metrics
@@ -26,6 +26,7 @@ ORDER = """
 MAY_IMPORT = {
     "redis": {
         "redis_place",
+        "redis_connection",
         "redis_client",
         "scripts",
         "subscription",
