@@ -72,10 +72,9 @@ class EventGroupSubscription(Subscription):
         return int(self._client.redis.xlen(wire.parked_key(self.name)))
 
     def _work(self) -> None:
-        redis = subscribing(self._client.redis)
-        pool = redis.connection_pool
         # Nothing here waits longer than BLOCK: a Redis that fell silent is noticed.
-        pool.connection_kwargs["socket_timeout"] = BLOCK + self._client.options.timeout
+        timeout = BLOCK + self._client.options.timeout
+        redis = subscribing(self._client.redis, timeout)
         wire = self._client.wire
         stream = GroupStream(redis, wire, self.name)
         try:
@@ -89,7 +88,7 @@ class EventGroupSubscription(Subscription):
                 else:
                     self._stopping.wait(ATTEMPT * random.uniform(0.5, 1.0))
         finally:
-            pool.disconnect()
+            redis.connection_pool.disconnect()
 
     def _create(self, stream: GroupStream) -> None:
         if stream.create(self._begin) and self._begin != "$":

@@ -6,13 +6,14 @@ from typing import Any, Callable
 
 from redis import BlockingConnectionPool, ConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.connection import SSLConnection, parse_url
+from redis.connection import Connection, SSLConnection, parse_url
 from redis.crc import key_slot
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.retry import Retry
 
 from .errors import ConfigurationError
 from .redis_connection import PlacedConnection, PlacedSSLConnection
+from .redis_deadline import BOUNDED
 from .redis_place import (
     Place,
     PlaceNotFound,
@@ -88,6 +89,9 @@ def open_redis(
     if where.witnesses:
         question = QUESTIONS[where.kind](where, key_prefix)
         settings = _placed(where, question, settings, connect_timeout)
+    else:
+        plain = settings.get("connection_class", Connection)
+        settings["connection_class"] = BOUNDED[plain]
     settings = {
         "max_connections": pool,
         "timeout": timeout,
@@ -134,12 +138,15 @@ def _some(settings: dict[str, Any], names: set[str]) -> dict[str, Any]:
     }
 
 
-def subscribing(redis: Any) -> Redis:
+def subscribing(redis: Any, timeout: float | None = None) -> Redis:
     """Returns a client to the same Redis that may wait for ever and answers bytes.
 
     A subscriber has nothing to read for hours; with a time limit on reading, redis-py
     drops the connection, and with it the message, when the rest of one is late. Nor
     may redis-py reconnect by itself: it would hide that messages were missed.
+
+    Args:
+        timeout: seconds for an answer, for who never waits longer.
     """
     pool = redis.connection_pool
     kwargs = _some(pool.connection_kwargs, DESTINATION)
@@ -150,7 +157,7 @@ def subscribing(redis: Any) -> Redis:
         connection_pool=ConnectionPool(
             connection_class=pool.connection_class,
             # Said, as redis-py 8 has a default of 5 seconds.
-            socket_timeout=None,
+            socket_timeout=timeout,
             **COMMON,
             **kwargs,
         )

@@ -12,7 +12,6 @@ import contextlib
 import socket
 from typing import Any
 
-from redis.connection import Connection, SSLConnection
 from redis.exceptions import (
     ClusterDownError,
     MovedError,
@@ -20,6 +19,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from .redis_deadline import BoundedConnection, BoundedSSLConnection
 from .redis_place import NoWitness, Place
 from .redis_url import Address
 
@@ -30,7 +30,7 @@ __all__ = ["PlacedConnection", "PlacedSSLConnection"]
 ELSEWHERE = (ClusterDownError, MovedError, ReadOnlyError)
 
 
-class PlacedConnection(Connection):
+class PlacedConnection(BoundedConnection):
     """A connection to wherever a place is."""
 
     def __init__(self, *, place: Place, **kwargs: Any) -> None:
@@ -38,7 +38,7 @@ class PlacedConnection(Connection):
         # First: redis-py disconnects what it could not make.
         self._place = place
         self._address: Address | None = None
-        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        super().__init__(**kwargs)
 
     def connect(self) -> None:
         """Connects to the place; a pool calls it before each use."""
@@ -49,7 +49,7 @@ class PlacedConnection(Connection):
             self._address = self.host, self.port = self._place.find(certain=waits)
             if waits:
                 self._place.waiting.add(self.leave)
-            super().connect()  # type: ignore[no-untyped-call]
+            super().connect()
 
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
         """Disconnects; whatever the reason was, the place is asked for again."""
@@ -86,5 +86,5 @@ class PlacedConnection(Connection):
         return self._place.known == self._address
 
 
-class PlacedSSLConnection(PlacedConnection, SSLConnection):
+class PlacedSSLConnection(PlacedConnection, BoundedSSLConnection):
     """The same with TLS."""

@@ -13,7 +13,8 @@ ORDER = """
     errors dialects redis_url checks content
     keys wire options
     websocket.frames websocket.handshake websocket.protocol
-    redis_place redis_connection redis_client scripts presence reaper chans client
+    redis_deadline redis_place redis_connection redis_client scripts presence reaper
+    chans client
     subscription events group_lease group_stream event_group
     relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
     relay.metrics
@@ -25,6 +26,7 @@ ORDER = """
 # Third-party packages and the only modules that may import them.
 MAY_IMPORT = {
     "redis": {
+        "redis_deadline",
         "redis_place",
         "redis_connection",
         "redis_client",

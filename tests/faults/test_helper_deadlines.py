@@ -15,7 +15,7 @@ import redis
 from freeim import ImClient
 
 from ..proxy import TO_CLIENT, Proxy
-from ..running import DEADLINE, wait_until
+from ..running import DEADLINE, redis_answers, redis_server, wait_until
 from .application import get, webapi
 from .webapi import SERVERS
 
@@ -108,6 +108,44 @@ def test_a_connect_that_nobody_answers_ends_in_time():
         seconds = time.monotonic() - begin
         print(f"a connect that is not answered: {seconds:.2f} s")
         assert CONNECT * 0.9 <= seconds <= CONNECT + NOISE
+
+
+def test_all_steps_of_a_new_connection_share_one_deadline(tmp_path):
+    server = redis_server(tmp_path, arguments=["--requirepass", "secret"])
+    server.ready = lambda: redis_answers(f"redis://:secret@127.0.0.1:{server.port}/0")
+    server.serve()
+    with Proxy(server.port) as proxy:
+        # Password, database and command: three answers, each of them in time.
+        proxy.delay(0.9, TO_CLIENT)
+        client = ImClient(
+            redis=f"redis://:secret@127.0.0.1:{proxy.port}/1", servers=SERVERS
+        )
+        begin = time.monotonic()
+        with pytest.raises(redis.TimeoutError):
+            client.send_message(0, 1, "x")
+        seconds = time.monotonic() - begin
+        proxy.mend()
+        assert client.send_message(0, 1, "x") == 0
+        client.redis.close()
+    server.stop()
+    print(f"a handshake in slow steps: {seconds:.2f} s")
+    assert seconds <= CONNECT + NOISE
+
+
+def test_an_answer_in_crumbs_has_one_deadline(redis_url, proxy):
+    client = ImClient(redis=url_of(proxy), servers=SERVERS)
+    for number in range(100):
+        client.join_chan(1, f"room {number}")
+    proxy.dribble(1, 0.05, TO_CLIENT)
+    begin = time.monotonic()
+    with pytest.raises(redis.TimeoutError):
+        client.get_chan_list()
+    seconds = time.monotonic() - begin
+    proxy.mend()
+    assert len(client.get_chan_list()) == 100
+    client.redis.close()
+    print(f"an answer in crumbs: {seconds:.2f} s")
+    assert seconds <= ANSWER + NOISE
 
 
 @pytest.mark.parametrize("fault", FAULTS)
