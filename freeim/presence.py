@@ -7,7 +7,7 @@ hashes, and of what C# nodes count, which nobody here touches.
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping, NamedTuple
+from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
 from .dialects import ClientId
 from .scripts import load_script
@@ -19,6 +19,9 @@ __all__ = ["LIVES", "Ledger", "Share"]
 #: Entries of the presence stream that are kept, about: what a group that was away for
 #: a while still finds. Some 100 bytes each.
 STREAM_LENGTH = 100_000
+
+#: Seconds for which a lease is good, unless another time is given.
+LEASE_TTL = 15.0
 
 #: The answer of `reap` if the node lives after all.
 LIVES = -1
@@ -38,66 +41,72 @@ class Share(NamedTuple):
 class Ledger:
     """The presence of one node, in Redis.
 
-    Each method that takes a pipeline adds exactly one command to it, so that many
-    sockets share a round trip; the pipeline's answer is theirs.
+    Each method that takes a pipeline adds exactly one command to it, for one client or
+    for many, so that many sockets share a round trip; the pipeline's answer is theirs.
     """
 
-    def __init__(self, wire: Wire, node: str) -> None:
+    def __init__(self, wire: Wire, node: str, lease_ttl: float = LEASE_TTL) -> None:
+        """Takes the seconds for which a lease is good."""
         self._wire = wire
         self.node = node
+        self._lease_ttl = lease_ttl
         self._set_sockets = load_script("set_sockets")
         self._mend_online = load_script("mend_online")
         self._renew_lease = load_script("renew_lease")
         self._forget_node = load_script("forget_node")
-        self._take_token = load_script("take_token")
+        self._take_tokens = load_script("take_tokens")
         #: How many words this node has said; Redis does not listen to old ones.
         self._words = 0
 
     # Counts
 
-    def say(self, pipe: Any, share: Share) -> None:
-        """Writes the node's count of a client; answers its sockets on all nodes.
+    def say(self, pipe: Any, shares: Sequence[Share]) -> None:
+        """Writes the node's counts of clients; answers their sockets on all nodes.
 
-        The count is absolute, so saying it again after a lost answer changes nothing,
-        and words are numbered, so one that comes late does not undo a later one.
+        A count is absolute, so saying it again after a lost answer changes nothing, and
+        words are numbered, so one that comes late does not undo a later one.
         """
         self._words += 1
-        self._say(pipe, share, self._words)
+        self._say(pipe, shares, self._words)
 
-    def reap(self, pipe: Any, client_id: ClientId) -> None:
-        """Takes a client's count away from a node that is dead; answers like `say`.
+    def reap(self, pipe: Any, client_ids: Sequence[ClientId]) -> None:
+        """Takes clients' counts away from a node that is dead; answers like `say`.
 
         Answers `LIVES`, and does nothing, if the node's lease is there.
         """
         # The script knows the token value of the client's last socket better.
-        value = self._wire.encode_token(Token(client_id, ""))
-        self._say(pipe, Share(client_id, 0, value), REAP)
+        shares = [
+            Share(client_id, 0, self._wire.encode_token(Token(client_id, "")))
+            for client_id in client_ids
+        ]
+        self._say(pipe, shares, REAP)
 
-    def _say(self, pipe: Any, share: Share, word: int | str) -> None:
+    def _say(self, pipe: Any, shares: Sequence[Share], word: int | str) -> None:
         wire = self._wire
+        args: list[int | str] = [
+            self.node,
+            word,
+            wire.online_channel,
+            wire.offline_channel,
+            wire.client_key_prefix,
+            wire.chan_key_prefix,
+            STREAM_LENGTH,
+            _milliseconds(self._lease_ttl),
+        ]
+        for client_id, sockets, token_value in shares:
+            args += (str(client_id), sockets, _open_object(token_value))
         self._set_sockets(
             pipe,
             keys=[
                 wire.online_key,
                 wire.node_key(self.node),
                 wire.meta_key(self.node),
-                wire.client_key(share.client_id),
                 wire.list_chan_key,
                 wire.nodes_key,
                 wire.lease_key(self.node),
                 wire.presence_key,
             ],
-            args=[
-                str(share.client_id),
-                share.sockets,
-                _open_object(share.token_value),
-                wire.online_channel,
-                wire.offline_channel,
-                wire.chan_key_prefix,
-                self.node,
-                STREAM_LENGTH,
-                word,
-            ],
+            args=args,
         )
 
     def mend_total(self, pipe: Any, share: Share) -> None:
@@ -140,8 +149,8 @@ class Ledger:
 
     # The node itself
 
-    def renew(self, pipe: Any, seconds: float) -> None:
-        """Says that the node lives, good for some seconds.
+    def renew(self, pipe: Any, seconds: float | None = None) -> None:
+        """Says that the node lives, good for as long as its leases are, or `seconds`.
 
         Answers 1 if its lease was unbroken, else 0: then its counts may be gone.
         """
@@ -149,7 +158,7 @@ class Ledger:
         self._renew_lease(
             pipe,
             keys=[wire.lease_key(self.node), wire.nodes_key],
-            args=[self.node, max(int(seconds * 1000), 1)],
+            args=[self.node, _milliseconds(seconds or self._lease_ttl)],
         )
 
     def forget(self, pipe: Any, dead: bool = False) -> None:
@@ -171,9 +180,13 @@ class Ledger:
 
     # Tokens
 
-    def take_token(self, pipe: Any, token: str) -> None:
-        """Consumes a token; answers its value, or None."""
-        self._take_token(pipe, keys=[self._wire.token_key(token)])
+    def take_tokens(self, pipe: Any, tokens: Sequence[str]) -> None:
+        """Consumes tokens; answers a list of their values, None for one that is bad."""
+        self._take_tokens(pipe, keys=[self._wire.token_key(one) for one in tokens])
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(int(seconds * 1000), 1)
 
 
 def _open_object(token_value: str) -> str:

@@ -13,9 +13,9 @@ from .wire import Wire, wire_text
 
 __all__ = ["Reaper"]
 
-#: Clients that one round trip takes away. A script each, so that Redis serves others
-#: in between.
-CHUNK = 200
+#: Clients that one script takes away. Redis serves nobody else while it runs, about a
+#: hundredth of a millisecond for each.
+CHUNK = 100
 
 
 class Reaper:
@@ -50,9 +50,8 @@ class Reaper:
         clients = self._clients(node)
         while chunk := list(islice(clients, CHUNK)):
             pipe = self._redis.pipeline(transaction=False)
-            for client_id in chunk:
-                ledger.reap(pipe, client_id)
-            if LIVES in pipe.execute():
+            ledger.reap(pipe, chunk)
+            if pipe.execute() == [LIVES]:
                 return False
         pipe = self._redis.pipeline(transaction=False)
         ledger.forget(pipe, dead=True)

@@ -16,8 +16,6 @@ from .options import RelayOptions, variable
 
 
 try:
-    import gevent
-
     from .gunicorn_worker import BOOT_ERROR, GunicornWorker
     from .relay.metrics import CONTENT_TYPE
     from .relay.relay import Relay
@@ -115,9 +113,7 @@ class RelayApp:
         head = b"" if door.upgraded else upgrade.response()
         connection = self.relay.open(transport, admission, head)
         if transport.borrowed:
-            connection.run()
-        else:
-            gevent.spawn(connection.run)
+            connection.wait()
         return door.leave()
 
     def _refuse(

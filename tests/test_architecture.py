@@ -18,8 +18,9 @@ ORDER = """
     subscription events group_lease group_stream event_group
     relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
     relay.metrics
-    relay.transport relay.clerk relay.gate relay.connection relay.drain relay.roster
-    relay.lease relay.dispatcher relay.subscriber relay.watchdog relay.relay
+    relay.transport relay.clerk relay.gate relay.connection relay.fanout relay.drain
+    relay.roster relay.lease relay.dispatcher relay.subscriber relay.watchdog
+    relay.relay
     gunicorn_worker relay_wsgi server imhelper __init__ flask_ext cli __main__
 """.split()
 
@@ -50,6 +51,7 @@ MAY_IMPORT = {
         "relay.transport",
         "relay.clerk",
         "relay.connection",
+        "relay.fanout",
         "relay.drain",
         "relay.roster",
         "relay.lease",

@@ -24,8 +24,8 @@ class Node:
     def say(self, sockets):
         """Says how many sockets client 7 has here; returns the count of all nodes."""
         pipe = self.client.redis.pipeline(transaction=False)
-        self.ledger.say(pipe, Share(7, sockets, VALUE))
-        return pipe.execute()[0]
+        self.ledger.say(pipe, [Share(7, sockets, VALUE)])
+        return pipe.execute()[0][0]
 
     def held(self):
         return int(self.client.redis.hget(self.key, 7) or 0)
@@ -143,8 +143,8 @@ def test_a_token_is_gone_once_it_was_taken(client, node):
     client.redis.set(client.wire.token_key("t"), VALUE)
     for expected in (VALUE.encode(), None):
         pipe = client.redis.pipeline(transaction=False)
-        node.ledger.take_token(pipe, "t")
-        assert pipe.execute() == [expected]
+        node.ledger.take_tokens(pipe, ["t", "u"])
+        assert pipe.execute() == [[expected, None]]
 
 
 def test_totals_are_asked_in_one_command(client, node):
@@ -185,8 +185,8 @@ def test_the_stream_has_a_client_s_first_socket_and_last_and_no_other(client, no
 def late_word(node, sockets):
     """Returns a word that is said now, but reaches Redis when it is called."""
     pipe = node.client.redis.pipeline(transaction=False)
-    node.ledger.say(pipe, Share(7, sockets, VALUE))
-    return pipe.execute
+    node.ledger.say(pipe, [Share(7, sockets, VALUE)])
+    return lambda: pipe.execute()[0]
 
 
 def test_a_word_that_comes_late_does_not_undo_a_later_one(client, node, heard):

@@ -39,7 +39,7 @@ class Node:
         def word(client_id):
             value = json.dumps({"Item1": client_id, "Item2": f"meta {client_id}"})
             share = Share(client_id, sockets, value)
-            return lambda pipe: self._ledger.say(pipe, share)
+            return lambda pipe: self._ledger.say(pipe, [share])
 
         return self.run(*map(word, client_ids))
 
@@ -176,11 +176,25 @@ def test_a_lease_runs_out_by_itself_and_says_so_at_the_next_renewal(
     assert node.held() == {}
 
 
-def test_whoever_says_something_can_be_reaped(client, reaper):
-    # A node that was reaped, and has not noticed yet.
-    Node(client, "a:9").say(1, 5)
+def test_a_node_that_says_something_unknown_has_time_to_renew_and_is_told(
+    client, reaper
+):
+    # It was reaped, or Redis lost its data, and it has not noticed yet.
+    node = Node(client, "a:9")
+    node.say(1, 5)
+    assert reaper.reap() == []
+    assert client.redis.pttl(client.wire.lease_key("a:9")) > 1000
+    assert (node.renew(), node.renew()) == (0, 1)
+    # It may as well be dead: then it is reaped like any other.
+    node.die()
     assert reaper.reap() == ["a:9"]
     assert online(client) == {}
+
+
+def test_a_word_of_a_node_that_is_known_leaves_its_lease_alone(client, nodes):
+    nodes[0].die()
+    nodes[0].say(1, 5)
+    assert not client.redis.exists(client.wire.lease_key("a:1"))
 
 
 def test_a_node_that_holds_sockets_is_not_forgotten(client, nodes):

@@ -6,7 +6,7 @@
 -- ARGV[2]  milliseconds until the node must have said so again
 -- Returns 1 if the lease was unbroken; 0 if it had run out, and others may have taken
 -- the node's counts away, or if Redis lost its data.
-local unbroken = redis.call('EXISTS', KEYS[1])
-redis.call('SET', KEYS[1], '', 'PX', ARGV[2])
+local before = redis.call('GET', KEYS[1])
+redis.call('SET', KEYS[1], 'taken', 'PX', ARGV[2])
 redis.call('HSETNX', KEYS[2], ARGV[1], 0)
-return unbroken
+return before == 'taken' and 1 or 0

@@ -1,62 +1,70 @@
-"""One socket: its reader, its outbox and its end."""
+"""One socket: what comes from it, what goes to it, and its end.
+
+An idle socket has no greenlet: the event loop calls when something comes, or when
+more can be written. They run in the hub, so nothing in them may wait. What might wait,
+as a log handler does, is left to a greenlet of its own at the end.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import logging
 import time
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import gevent
+from gevent.event import Event
 
 from ..dialects import ClientId
 from ..websocket.frames import CloseReason, close_frame, ping_frame
-from ..websocket.protocol import Protocol
+from ..websocket.protocol import Protocol, only_pongs
 from .outbox import Outbox, Verdict
-from .transport import Transport
+from .transport import FULL, Transport
 
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Terms"]
 
 logger = logging.getLogger(__name__)
-
-#: Bytes that are read at once.
-READ_SIZE = 16 * 1024
 
 #: Seconds that a peer has for its close frame once ours is out.
 CLOSE_TIMEOUT = 2.0
 
 PING = ping_frame()
 
-#: send() would block.
-FULL = (errno.EAGAIN, errno.EWOULDBLOCK)
+
+class Terms(NamedTuple):
+    """What the connections of a relay have in common."""
+
+    outbox_limit: int
+    message_limit: int
+    #: Called once for each connection, when its socket is closed.
+    on_end: Callable[[Connection], None]
+    #: Called for each mark with whether its frame was written.
+    on_settled: Callable[[Any, bool], None]
 
 
 class Connection:
-    """A client's socket, after its handshake.
+    """A client's socket, after its token was taken.
 
-    The reader greenlet (`run`) alone closes it. Only `flush` and the writer greenlet,
-    which exists while the socket takes no more, write to it: never both at a time.
+    What is pushed before `start` waits, so that nothing comes before the handshake's
+    answer. No method but `wait` yields to the hub: callers see whole states.
     """
 
     __slots__ = (
-        "_frames",
-        "_on_end",
-        "_on_settled",
         "_opened_at",
+        "_outbox",
         "_protocol",
-        "_sock",
+        "_send",
+        "_terms",
         "_transport",
-        "_writer",
+        "_waiter",
         "client_id",
         "close_code",
         "deadline_slot",
         "ended",
         "heard_at",
-        "outbox",
         "ping_slot",
         "reason",
+        "sent",
         "token_value",
     )
 
@@ -65,179 +73,228 @@ class Connection:
         transport: Transport,
         client_id: ClientId,
         token_value: str,
-        *,
-        outbox_limit: int,
-        message_limit: int,
-        on_end: Callable[[Connection], None],
-        on_settled: Callable[[Any, bool], None],
+        head: bytes,
+        terms: Terms,
     ) -> None:
         """Stores what a connection needs.
 
         Args:
             token_value: the JSON of the token it came with.
-            on_end: called once, when the socket is closed.
-            on_settled: called for each mark with whether its frame was written.
+            head: the rest of the handshake, sent before any frame.
         """
         self._transport = transport
-        self._sock = transport.sock
-        self._on_end = on_end
-        self._on_settled = on_settled
-        self._protocol = Protocol(message_limit)
-        self._writer: gevent.Greenlet[[], None] | None = None
+        self._send = transport.send
+        self._terms = terms
+        # Made on the first bytes that are not an empty pong: most sockets never need
+        # one.
+        self._protocol: Protocol | None = None
+        #: There while something waits to be written.
+        self._outbox: Outbox | None = Outbox(terms.outbox_limit)
+        self._outbox.put(head)
         self.client_id = client_id
         self.token_value = token_value
-        self.outbox = Outbox(outbox_limit)
         #: Why it is closing, once it is.
         self.reason: CloseReason | None = None
         self.close_code = 0
-        self.ended = False
-        self._frames = 0
+        #: Bytes that the kernel took.
+        self.sent = 0
         self._opened_at = self.heard_at = time.monotonic()
         #: The heartbeat's notes.
         self.ping_slot = self.deadline_slot = 0
+        self.ended = False
+        #: Set at the end, if somebody waits for it.
+        self._waiter: Event | None = None
 
     def __repr__(self) -> str:
         state = self.reason.name if self.reason else "OPEN"
         return f"<Connection {id(self):x} client={self.client_id} {state}>"
 
+    def start(self) -> None:
+        """Sends what waits and begins to listen."""
+        self._flush()
+        buffered = self._transport.take_buffered()
+        if buffered and not self.ended:
+            self._received(buffered)
+        if not self.ended:
+            self._transport.listen(self._readable)
+            if self._transport.borrowed:
+                # What TLS has decrypted already wakes nobody.
+                self._readable()
+
+    def wait(self) -> None:
+        """Waits until the connection has ended."""
+        if not self.ended:
+            self._waiter = Event()
+            self._waiter.wait()
+
     # Sending
 
-    def send(self, frame: bytes, mark: Any = None) -> None:
-        """Queues a frame; call `flush` after the last one. Never blocks."""
-        verdict = self.outbox.put(frame, mark)
-        if verdict is Verdict.SLOW:
-            # It may only be that nobody flushed yet.
-            self.flush()
-            verdict = self.outbox.put(frame, mark)
-        if verdict is Verdict.TAKEN:
-            self._frames += 1
-            return
-        if mark is not None:
-            self._on_settled(mark, False)
-        if verdict is Verdict.SLOW:
-            self.close(CloseReason.SLOW)
-
-    def flush(self) -> None:
-        """Writes what the socket takes now; a writer greenlet does the rest."""
-        if self._writer is not None or self.ended or not self.outbox.size:
-            return
-        if not self._transport.borrowed:
+    def push(self, data: bytes) -> None:
+        """Writes whole frames, as far as the socket takes them now; the rest waits."""
+        # Micro-optimization (bench: room burst, direct): the usual case, by itself.
+        if self._outbox is None and self.reason is None:
             try:
-                # 0.0: raise instead of waiting.
-                sent = self._sock.send(self.outbox.pending(), 0, 0.0)
-            except OSError as error:
-                if error.errno not in FULL:
-                    self._lose(error)
-                    return
+                sent = self._send(data)
+            except FULL:
                 sent = 0
-            self._settle(sent)
-        if self.outbox.size:
-            self._writer = gevent.spawn(self._write)
+            except OSError as error:
+                self._finish(error)
+                return
+            self.sent += sent
+            if sent == len(data):
+                return
+            self._outbox = Outbox(self._terms.outbox_limit)
+            self._outbox.put(data[sent:])
+            self._transport.when_writable(self._flush)
+        else:
+            self._queue(data, None)
+
+    def send(self, frame: bytes, mark: Any) -> None:
+        """Writes a frame like `push`, and reports what became of it."""
+        if self._outbox is not None or self.reason is not None:
+            self._queue(frame, mark)
+            return
+        self.push(frame)
+        if self._outbox is not None:
+            self._outbox.mark(mark)
+        else:
+            self._terms.on_settled(mark, self.reason is None)
 
     def ping(self) -> None:
         """Asks the peer for a sign of life."""
-        if self.outbox.put(PING) is Verdict.TAKEN:
-            self.flush()
+        if self._outbox is None:
+            self.push(PING)
+        else:
+            self._outbox.put(PING)
 
     def close(self, reason: CloseReason, code: int | None = None) -> None:
-        """Sends a close frame and gives the peer some time to answer. Never blocks."""
-        if self.reason is not None or self.ended:
+        """Sends a close frame and gives the peer some time to answer."""
+        if self.reason is not None:
             return
-        self.reason = reason
-        self.close_code = code or reason.code
-        logger.debug("= %r %d %s", self, self.close_code, reason.text)
-        self.outbox.close(close_frame(self.close_code, reason.text))
-        self.flush()
-        gevent.spawn_later(CLOSE_TIMEOUT, self.cut)
+        frame = close_frame(code or reason.code, reason.text)
+        if self._outbox is None:
+            self.push(frame)
+        else:
+            self._outbox.close(frame)
+        if self.reason is None:
+            self.reason = reason
+            self.close_code = code or reason.code
+            gevent.spawn_later(CLOSE_TIMEOUT, self.cut)
 
     def cut(self) -> None:
-        """Wakes the reader, which closes: another greenlet must not. Never blocks."""
+        """Ends the connection without another word."""
         if not self.ended:
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(2)
+            # Comes back as the end of what can be read.
+            self._transport.shutdown()
+
+    def _queue(self, data: bytes, mark: Any) -> None:
+        verdict = Verdict.CLOSED
+        if self._outbox is not None and self.reason is None:
+            verdict = self._outbox.put(data, mark)
+        if verdict is Verdict.TAKEN:
+            return
+        if mark is not None:
+            self._terms.on_settled(mark, False)
+        if verdict is Verdict.SLOW:
+            self.close(CloseReason.SLOW)
+
+    def _flush(self) -> None:
+        """Writes what waits; stays to be called until nothing does."""
+        outbox = self._outbox
+        if outbox is None or self.ended:
+            return
+        try:
+            sent = self._send(outbox.pending())
+        except FULL:
+            sent = 0
+        except OSError as error:
+            self._finish(error)
+            return
+        self.sent += sent
+        settled = outbox.written(sent)
+        if outbox.size:
+            self._transport.when_writable(self._flush)
+        else:
+            self._outbox = None
+            self._transport.stop_writing()
+            if self._protocol is not None and self._protocol.close_received:
+                self._finish()
+        for mark in settled:
+            self._terms.on_settled(mark, True)
 
     # Receiving
 
-    def run(self) -> None:
-        """Reads until the end, then closes the socket; ends the greenlet's work."""
+    def _readable(self) -> None:
         try:
-            self.flush()
-            data = self._transport.buffered
-            self._transport.buffered = b""
-            while not self._protocol.close_received:
-                if data:
-                    self._receive(data)
-                if self._protocol.close_received:
-                    break
-                data = self._sock.recv(READ_SIZE)
-                if not data:
-                    break
+            data = self._transport.receive()
+        except FULL:
+            return
         except OSError as error:
-            logger.debug("! %r %s", self, error)
-        except Exception:
-            # This branch should never run: it's a safety net in case of bugs.
-            logger.exception("unexpected internal error")
-            self.close(CloseReason.INTERNAL_ERROR)
-        finally:
-            self._end()
+            self._finish(error)
+            return
+        if data:
+            self._received(data)
+        else:
+            self._finish()
 
-    def _receive(self, data: bytes) -> None:
+    def _received(self, data: bytes) -> None:
         self.heard_at = time.monotonic()
-        self._protocol.receive_data(data)
-        answer = self._protocol.data_to_send()
-        if self._protocol.close_received:
-            # RFC 6455 §5.5.1: nothing may follow a close frame.
-            self.outbox.close(answer)
-        elif answer:
-            # A peer that floods us with pings and reads no pong is slow, too.
-            self.send(answer)
-        if answer:
-            self.flush()
-        if self._protocol.fault is not None:
-            self.close(self._protocol.fault)
+        if self._protocol is None:
+            if only_pongs(data):
+                return
+            self._protocol = Protocol(self._terms.message_limit)
+        try:
+            self._protocol.receive_data(data)
+        except Exception as error:
+            # This branch should never run: it's a safety net in case of bugs.
+            gevent.spawn(logger.error, "unexpected internal error", exc_info=error)
+            self.close(CloseReason.INTERNAL_ERROR)
+            return
+        self._answer(self._protocol)
 
-    def _end(self) -> None:
-        if self._protocol.close_received and self._writer is not None:
-            # The peer still reads: give it our close frame.
-            self._writer.join(CLOSE_TIMEOUT)
+    def _answer(self, protocol: Protocol) -> None:
+        answer = protocol.data_to_send()
+        if not protocol.close_received:
+            if answer:
+                # A peer that floods us with pings and reads no pong is slow, too.
+                self.push(answer)
+            if protocol.fault is not None:
+                self.close(protocol.fault)
+            return
+        if self.reason is None:
+            # RFC 6455 §5.5.1: nothing may follow a close frame.
+            self.push(answer)
+            self.reason = CloseReason.NORMAL
+            self.close_code = protocol.peer or self.reason.code
+            gevent.spawn_later(CLOSE_TIMEOUT, self.cut)
+        if self._outbox is None:
+            self._finish()
+
+    # The end
+
+    def _finish(self, error: OSError | None = None) -> None:
+        """Ends the connection: from here on the loop calls nothing of it."""
+        if self.ended:
+            return
         self.ended = True
         if self.reason is None:
-            peer = self._protocol.peer
-            self.reason = CloseReason.LOST if peer is None else CloseReason.NORMAL
-            self.close_code = peer or self.reason.code
-        if self._writer is not None:
-            self._writer.kill()
-        for mark in self.outbox.discard():
-            self._on_settled(mark, False)
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(2)
-        with contextlib.suppress(OSError):
-            self._sock.close()
-        seconds = time.monotonic() - self._opened_at
+            self.reason = CloseReason.LOST
+            self.close_code = self.reason.code
+        self._transport.close()
+        gevent.spawn(self._end, error)
+
+    def _end(self, error: OSError | None) -> None:
+        outbox, self._outbox = self._outbox, None
+        for mark in outbox.discard() if outbox is not None else ():
+            self._terms.on_settled(mark, False)
         logger.debug(
-            "= %r ended with %d after %.1f s and %d frames",
+            "= %r ended with %d after %.1f s and %d bytes%s",
             self,
             self.close_code,
-            seconds,
-            self._frames,
+            time.monotonic() - self._opened_at,
+            self.sent,
+            f": {error}" if error is not None else "",
         )
-        self._on_end(self)
-
-    # Writing
-
-    def _write(self) -> None:
-        try:
-            while self.outbox.size:
-                self._settle(self._sock.send(self.outbox.pending()))
-        except OSError as error:
-            self._lose(error)
-        finally:
-            self._writer = None
-
-    def _settle(self, sent: int) -> None:
-        for mark in self.outbox.written(sent):
-            self._on_settled(mark, True)
-
-    def _lose(self, error: OSError) -> None:
-        logger.debug("! %r %s", self, error)
-        self.cut()
+        self._terms.on_end(self)
+        if self._waiter is not None:
+            self._waiter.set()

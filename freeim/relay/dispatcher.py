@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
-from typing import Any, Iterator
+from typing import Any
 
-import gevent
 from redis.exceptions import RedisError
 
 from ..errors import WireError
@@ -16,6 +14,7 @@ from ..websocket.frames import CloseReason
 from ..wire import Command
 from .clerk import Clerk
 from .connection import Connection
+from .fanout import Fanout
 from .metrics import Metrics
 from .registry import Registry
 from .roster import Roster
@@ -26,11 +25,6 @@ from .spokesman import Spokesman
 __all__ = ["Dispatcher"]
 
 logger = logging.getLogger(__name__)
-
-#: Seconds of fan-out after which other greenlets get their turn.
-FAN_OUT_SLICE = 0.005
-#: Frames between two looks at the clock.
-FAN_OUT_STEP = 500
 
 
 class Dispatcher:
@@ -70,12 +64,21 @@ class Dispatcher:
         asked = any(self._router.wants_receipts(command) for command in commands)
         speaking = asked and self.spokesman.speaking()
         commands, facts = self._look_up(commands, speaking)
-        touched: dict[Connection, None] = {}
+        self._metrics.count_commands(commands)
+        fanout = Fanout()
+        frames = 0
         for command in commands:
-            self._metrics.commands.labels(type(command).__name__).inc()
-            self._carry_out(self._router.route(command, facts, speaking), touched)
-        for connection in _in_slices(list(touched)):
-            connection.flush()
+            plan = self._router.route(command, facts, speaking)
+            frames += len(plan.receivers) + len(plan.answering)
+            if plan.receivers:
+                fanout.add(plan.receivers, plan.frame)
+            if plan.answering or plan.decided:
+                self._answer_for(plan, fanout)
+            if plan.outcasts:
+                fanout.flush()
+                self._cast_out(plan)
+        self._metrics.frames.inc(frames)
+        fanout.flush()
 
     def settled(self, mark: Receipt, written: bool) -> None:
         """Notes what became of a frame that a receipt waits for."""
@@ -130,18 +133,14 @@ class Dispatcher:
         sockets = {one: totals[one] - self._roster.lingers(one) for one in totals}
         return Facts(members, sockets)
 
-    def _carry_out(
-        self, plan: Plan[Connection], touched: dict[Connection, None]
-    ) -> None:
-        self._metrics.frames.inc(len(plan.receivers) + len(plan.answering))
-        for connection in _in_slices(plan.receivers):
-            connection.send(plan.frame)
-            touched[connection] = None
+    def _answer_for(self, plan: Plan, fanout: Fanout) -> None:
         for connection, receipt in plan.answering:
+            connection.push(fanout.take(connection))
             connection.send(plan.frame, receipt)
-            touched[connection] = None
         for receipt, delivered in plan.decided:
             self._answer(receipt, delivered)
+
+    def _cast_out(self, plan: Plan) -> None:
         for connection in plan.kicked:
             connection.close(CloseReason.KICKED, self._kick_code)
         for client_id in plan.outcasts:
@@ -156,13 +155,3 @@ class Dispatcher:
         )
         self._metrics.receipts.labels(str(delivered)).inc()
         self._clerk.submit(lambda pipe: pipe.publish(channel, payload))
-
-
-def _in_slices(connections: list[Connection]) -> Iterator[Connection]:
-    """Yields connections, and the hub its turn after each slice of time."""
-    until = time.monotonic() + FAN_OUT_SLICE
-    for number, connection in enumerate(connections):
-        if number % FAN_OUT_STEP == FAN_OUT_STEP - 1 and time.monotonic() > until:
-            gevent.sleep(0)
-            until = time.monotonic() + FAN_OUT_SLICE
-        yield connection

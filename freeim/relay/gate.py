@@ -12,7 +12,7 @@ from ..errors import WireError
 from ..options import RelayOptions
 from ..presence import Ledger
 from ..websocket.handshake import BAD_TOKEN, NO_REDIS, Refusal
-from .clerk import Clerk
+from .clerk import Bulk, Clerk
 from .metrics import Metrics
 
 
@@ -34,20 +34,19 @@ class Gate:
     def __init__(
         self, ledger: Ledger, clerk: Clerk, options: RelayOptions, metrics: Metrics
     ) -> None:
-        self._ledger = ledger
         self._clerk = clerk
         self._wire = options.wire
         self._servers = options.servers
         self._server = options.server
         self._metrics = metrics
+        # A token depends on nothing else that is said.
+        self._take_tokens = Bulk(ledger.take_tokens, overtakes=True)
         self._misrouted = False
 
     def admit(self, token: str) -> Admission | Refusal:
         """Consumes a token and says whose socket may open, or why none."""
         try:
-            value: Any = self._clerk.submit(
-                lambda pipe: self._ledger.take_token(pipe, token)
-            ).get()
+            value: Any = self._clerk.share(self._take_tokens, token).get()
         except (RedisError, OSError):
             # The clerk logged it.
             return NO_REDIS

@@ -116,9 +116,7 @@ class Lease:
     def _renew(self) -> None:
         sent_at = time.monotonic()
         try:
-            unbroken: Any = self._clerk.submit(
-                lambda pipe: self._ledger.renew(pipe, self._ttl)
-            ).get()
+            unbroken: Any = self._clerk.submit(self._ledger.renew).get()
         except (RedisError, OSError):
             if not self._taken:
                 self._until = 0.0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
+from typing import Iterable
+
 from ..errors import missing_extra
 
 
@@ -58,6 +61,11 @@ class Metrics:
             "subscription_backlog_bytes", "What Redis holds back for the subscription"
         )
         self.subscribed = self._gauge("subscribed", "1 while subscribed, else 0")
+
+    def count_commands(self, commands: Iterable[object]) -> None:
+        """Counts messages taken from Redis, a whole batch at once."""
+        for kind, count in Counts(map(type, commands)).items():
+            self.commands.labels(kind.__name__).inc(count)
 
     def exposition(self) -> bytes:
         """Returns all counters in Prometheus' text format."""

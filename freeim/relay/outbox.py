@@ -56,10 +56,14 @@ class Outbox:
         self._frames.append(frame)
         self.size += len(frame)
         if mark is not None:
-            if self._marks is None:
-                self._marks = []
-            self._marks.append((self._written + self.size, mark))
+            self.mark(mark)
         return Verdict.TAKEN
+
+    def mark(self, mark: Any) -> None:
+        """Marks the end of what waits now."""
+        if self._marks is None:
+            self._marks = []
+        self._marks.append((self._written + self.size, mark))
 
     def pending(self) -> bytes:
         """Returns all that waits as one piece; call `written` with what was sent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, KeysView, Protocol, Sequence, TypeVar
+from typing import Generic, Iterable, Protocol, Sequence, TypeVar
 
 from ..dialects import ClientId
 
@@ -62,10 +62,14 @@ class Registry(Generic[C]):
         """Returns the connections of a client; not to be kept."""
         return self._by_client.get(client_id, ())
 
-    @property
-    def client_ids(self) -> KeysView[ClientId]:
-        """The clients that have a connection here."""
-        return self._by_client.keys()
+    def of_all(self, client_ids: Iterable[ClientId]) -> list[C]:
+        """Returns the connections of several clients, as a list of its own."""
+        get, found = self._by_client.get, []
+        for client_id in client_ids:
+            connections = get(client_id)
+            if connections is not None:
+                found += connections
+        return found
 
     def connections(self) -> list[C]:
         """Returns all connections, as a list of its own."""

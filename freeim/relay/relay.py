@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import secrets
@@ -20,7 +21,7 @@ from ..redis_client import check_redis, open_redis
 from ..websocket.frames import CloseReason, close_frame
 from ..websocket.handshake import DRAINING, NO_REDIS, Refusal
 from .clerk import Clerk
-from .connection import Connection
+from .connection import Connection, Terms
 from .dispatcher import Dispatcher
 from .drain import Drain
 from .gate import Admission, Gate
@@ -63,7 +64,7 @@ class Relay:
         #: Each boot of each process is a node of its own.
         self.node = f"{options.server}:{secrets.token_hex(8)}"
         self._registry: Registry[Connection] = Registry()
-        self._ledger = Ledger(wire, self.node)
+        self._ledger = Ledger(wire, self.node, options.lease_ttl)
         self._clerk = Clerk(redis, self.metrics)
         self._roster = Roster(
             self._registry, self._ledger, self._clerk, wire, options.offline_grace
@@ -94,6 +95,12 @@ class Relay:
             self._dispatcher.take,
             self._lease.doubt,
             self.metrics,
+        )
+        self._terms = Terms(
+            options.outbox_limit,
+            options.message_limit,
+            self._ended,
+            self._dispatcher.settled,
         )
         self._watchdog = Watchdog(redis, probe_channel, self._subscriber, self.metrics)
         self._heartbeat: Heartbeat[Connection] = Heartbeat(
@@ -189,31 +196,26 @@ class Relay:
         """Consumes a token and says whose socket may open, or why none."""
         if self.draining:
             return DRAINING
-        if not self._lease.held:
+        # Who came in now would miss what is sent until the subscription stands.
+        subscribed = self._subscriber.subscribed.wait(CONNECT_TIMEOUT)
+        if not (subscribed and self._lease.held):
             return NO_REDIS
         return self._gate.admit(token)
 
     def open(
         self, transport: Transport, admission: Admission, head: bytes
     ) -> Connection:
-        """Makes a connection of a socket and counts it online.
+        """Makes a connection of a socket, counts it online and starts it.
 
         The client is reachable before Redis says that it is online, so an answer to
-        its Online event finds it. Spawn `run` of the connection next.
+        its Online event finds it.
 
         Args:
             head: the rest of the handshake, sent before any frame.
         """
         connection = Connection(
-            transport,
-            admission.client_id,
-            admission.token_value,
-            outbox_limit=self.options.outbox_limit,
-            message_limit=self.options.message_limit,
-            on_end=self._ended,
-            on_settled=self._dispatcher.settled,
+            transport, admission.client_id, admission.token_value, head, self._terms
         )
-        connection.outbox.put(head)
         self._registry.add(connection)
         self._heartbeat.add(connection)
         self.metrics.opened.inc()
@@ -225,16 +227,14 @@ class Relay:
             connection.close(CloseReason.TRY_LATER)
         if self.draining:
             connection.close(CloseReason.GOING_AWAY)
+        connection.start()
         return connection
 
     def refuse(self, transport: Transport, refusal: Refusal) -> None:
         """Closes a socket whose 101 was out before it could be refused."""
-        frame = close_frame(refusal.close.code, refusal.close.text)
-        try:
-            transport.sock.sendall(frame)
-            transport.sock.close()
-        except OSError as error:
-            logger.debug("! refused socket: %s", error)
+        with contextlib.suppress(OSError):
+            transport.send(close_frame(refusal.close.code, refusal.close.text))
+        transport.close()
 
     def _ended(self, connection: Connection) -> None:
         self._registry.remove(connection)

@@ -12,7 +12,7 @@ from ..dialects import ClientId
 from ..presence import Ledger, Share
 from ..websocket.frames import CloseReason
 from ..wire import Token, Wire
-from .clerk import Clerk
+from .clerk import Bulk, Clerk
 from .connection import Connection
 from .registry import Registry
 
@@ -39,6 +39,7 @@ class Roster:
         """Takes the seconds for which a client counts on after its last socket."""
         self._registry = registry
         self._ledger = ledger
+        self._saying = Bulk(ledger.say)
         self._clerk = clerk
         self._wire = wire
         self._grace = grace
@@ -113,7 +114,7 @@ class Roster:
         share = Share(client_id, self._count(client_id), token_value)
         if self._said_meanwhile is not None:
             self._said_meanwhile.add(client_id)
-        answer = self._clerk.submit(lambda pipe: self._ledger.say(pipe, share))
+        answer = self._clerk.share(self._saying, share)
 
         def note(result: AsyncResult[Any]) -> None:
             if result.exception is not None:

@@ -1,34 +1,120 @@
 """Takes the raw socket out of a WSGI request, under each server that we run under.
 
 A plain socket is duplicated: the server closes its own copy when the request ends, and
-frees the request's objects, while ours lives on in a shallow greenlet. A TLS socket
-cannot be duplicated; it is served inside the request.
+frees the request's objects, while ours lives on without a greenlet. A TLS socket cannot
+be duplicated; its request lasts as long as it does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
-from gevent import socket
-from gevent.ssl import SSLSocket, SSLWantReadError
+import gevent
+from gevent import monkey, socket
+from gevent.ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
 
 
-__all__ = ["HANDLER", "Door", "Transport", "find_door"]
+__all__ = ["FULL", "HANDLER", "Door", "Transport", "find_door"]
 
 #: The environ key under which `freeim relay` hands over its request handler.
 HANDLER = "freeim.handler"
 
+#: What `send` and `receive` raise when they would have to wait.
+FULL = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
 
-@dataclass
+#: Bytes that are read at once.
+READ_SIZE = 16 * 1024
+
+#: libev's events.
+READ, WRITE = 1, 2
+
+
 class Transport:
-    """A socket that is ours, and what the server had read of it already."""
+    """A socket that is ours, that never waits, and that the event loop watches.
 
-    sock: Any
-    buffered: bytes
+    `send` writes what the socket takes now and returns how much, or raises one of
+    `FULL`.
+    """
+
+    __slots__ = ("_buffered", "_reading", "_sock", "_writing", "closed", "send")
+
     #: Whether the server closes it when the request ends: TLS.
-    borrowed: bool
+    borrowed = False
+
+    def __init__(self, sock: Any, buffered: bytes) -> None:
+        """Takes what the server had read of it already, too."""
+        self._sock = sock
+        self._buffered = buffered
+        self._reading: Any = None
+        self._writing: Any = None
+        self.closed = False
+        self.send: Callable[[bytes], int] = sock.send
+
+    def take_buffered(self) -> bytes:
+        """Returns what the server had read ahead, once."""
+        data, self._buffered = self._buffered, b""
+        return data
+
+    def receive(self) -> bytes:
+        """Returns what has come; nothing at the end of the stream."""
+        return bytes(self._sock.recv(READ_SIZE))
+
+    def listen(self, on_readable: Callable[[], None]) -> None:
+        """Has a function called in the hub whenever something comes."""
+        self._reading = gevent.get_hub().loop.io(self._sock.fileno(), READ)
+        self._reading.start(on_readable)
+
+    def when_writable(self, on_writable: Callable[[], None]) -> None:
+        """Has a function called in the hub while more can be written."""
+        if self._writing is None:
+            self._writing = gevent.get_hub().loop.io(self._sock.fileno(), WRITE)
+            self._writing.start(on_writable)
+
+    def stop_writing(self) -> None:
+        """Ends what `when_writable` began."""
+        if self._writing is not None:
+            self._writing.stop()
+            self._writing.close()
+            self._writing = None
+
+    def shutdown(self) -> None:
+        """Ends the stream in both directions; the end can be read then."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Closes the socket; the loop calls nothing any more."""
+        self.closed = True
+        self.stop_writing()
+        if self._reading is not None:
+            self._reading.stop()
+            self._reading.close()
+            self._reading = None
+        self.shutdown()
+        with contextlib.suppress(OSError):
+            self._sock.close()
+
+
+class TlsTransport(Transport):
+    """The same for a socket of `ssl`, on which gevent's calls do not wait, either."""
+
+    __slots__ = ()
+
+    borrowed = True
+
+    def __init__(self, sock: Any, buffered: bytes) -> None:
+        sock.settimeout(0.0)
+        super().__init__(sock, buffered)
+
+    def receive(self) -> bytes:
+        # What was decrypted already makes no socket readable: take all there is.
+        pieces = [super().receive()]
+        while pieces[-1] and self._sock.pending():
+            pieces.append(super().receive())
+        return b"".join(pieces)
 
 
 @dataclass
@@ -120,10 +206,12 @@ def _read_ahead(sock: Any, rfile: Any) -> bytes:
 
 def _take(sock: Any, buffered: bytes) -> Transport:
     if isinstance(sock, SSLSocket):
-        return Transport(sock, buffered, borrowed=True)
-    ours = sock.dup()
-    ours.settimeout(None)
+        return TlsTransport(sock, buffered)
+    # The standard library's: gevent's would bring two watchers of its own.
+    plain = monkey.get_original("socket", "socket")
+    ours = plain(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
+    ours.setblocking(False)
     if ours.family != socket.AF_UNIX:
         # A push must not wait for the acknowledgement of the one before.
         ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Transport(ours, buffered, borrowed=False)
+    return Transport(ours, buffered)

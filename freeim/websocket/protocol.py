@@ -12,7 +12,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from .frames import CloseReason, close_frame, pong_frame
 
 
-__all__ = ["Protocol"]
+__all__ = ["Protocol", "only_pongs"]
 
 #: An empty masked pong, RFC 6455 §5.5.3: two bytes of head, four of mask.
 PONG_HEAD, PONG_LENGTH = b"\x8a\x80", 6
@@ -52,7 +52,7 @@ class Protocol:
         if self.fault is not None or self.close_received:
             return
         if self._connection is None:
-            if _only_pongs(data):
+            if only_pongs(data):
                 return
             self._connection = Connection(ConnectionType.SERVER)
         self._connection.receive_data(data)
@@ -93,7 +93,8 @@ class Protocol:
         self._to_send += close_frame(code)
 
 
-def _only_pongs(data: bytes) -> bool:
+def only_pongs(data: bytes) -> bool:
+    """Tells whether bytes are nothing but whole empty pongs."""
     if len(data) % PONG_LENGTH:
         return False
     starts = range(0, len(data), PONG_LENGTH)
