@@ -64,6 +64,8 @@ def _refuse_constant(name: str) -> None:
 
 def is_utf8(text: str) -> bool:
     """Tells whether UTF-8 can express a text; it cannot express lone surrogates."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

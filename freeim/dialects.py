@@ -60,7 +60,10 @@ def _check_int(value: Any) -> int:
 
 
 def _check_int_or_zero(value: Any) -> int:
-    return 0 if type(value) is int and value == 0 else _check_int(value)
+    # Micro-optimization (bench: direct): the usual case, by itself.
+    if type(value) is int and 0 <= value < 2**63:
+        return value
+    return _check_int(value)
 
 
 def _int_from_text(text: str) -> int:

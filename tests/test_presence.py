@@ -34,10 +34,9 @@ class Node:
 def left(client):
     """Returns the keys that are left, but for those that stay."""
     wire = client.wire
-    return {key.decode() for key in client.redis.keys()} - {
-        wire.nodes_key,
-        wire.presence_key,
-    }
+    leases = {wire.lease_key("a:1"), wire.lease_key("a:2")}
+    stays = {wire.nodes_key, wire.presence_key, *leases}
+    return {key.decode() for key in client.redis.keys()} - stays
 
 
 @pytest.fixture

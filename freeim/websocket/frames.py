@@ -73,7 +73,7 @@ def close_frame(code: int, text: str = "") -> bytes:
 def _frame(opcode: int, payload: bytes) -> bytes:
     length = len(payload)
     if length <= CONTROL_LIMIT:
-        head = struct.pack("!BB", FIN | opcode, length)
+        head = bytes((FIN | opcode, length))
     elif length < 1 << 16:
         head = struct.pack("!BBH", FIN | opcode, 126, length)
     else:
