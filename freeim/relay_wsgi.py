@@ -21,7 +21,7 @@ try:
     from .relay.relay import Relay
     from .relay.transport import Door, find_door
     from .websocket.frames import CloseReason
-    from .websocket.handshake import NO_FILES, Refusal, check_upgrade
+    from .websocket.handshake import Refusal, check_upgrade
 except ImportError as error:
     if (error.name or "").startswith("freeim"):
         raise
@@ -107,9 +107,8 @@ class RelayApp:
         try:
             transport = door.take()
         except OSError as error:
-            # Such as too many open files.
-            logger.warning("! cannot take a socket over: %s", error)
-            return self._refuse(NO_FILES, None, start_response)
+            logger.debug("! socket is gone already: %s", error)
+            return door.leave()
         head = b"" if door.upgraded else upgrade.response()
         connection = self.relay.open(transport, admission, head)
         if transport.borrowed:

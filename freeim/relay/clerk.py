@@ -6,8 +6,7 @@ import logging
 from typing import Any, Callable, NamedTuple
 
 import gevent
-from gevent.event import AsyncResult
-from gevent.queue import Queue
+from gevent.event import AsyncResult, Event
 from redis.exceptions import RedisError
 
 from .metrics import Metrics
@@ -36,7 +35,10 @@ class _Job(NamedTuple):
     bulk: Bulk | None
     #: What the bulk is given; without one, a function that adds a command.
     item: Any
-    result: AsyncResult[Any]
+    #: Gets the answer, if somebody waits for it.
+    result: AsyncResult[Any] | None
+    #: Called with the item if Redis did not take it.
+    on_failure: Callable[[Any], None] | None
 
 
 class Clerk:
@@ -49,7 +51,8 @@ class Clerk:
     def __init__(self, redis: Any, metrics: Metrics) -> None:
         self._redis = redis
         self._metrics = metrics
-        self._jobs: Queue[_Job] = Queue()
+        self._jobs: list[_Job] = []
+        self._there_are_jobs = Event()
         self._greenlet = gevent.Greenlet(self._run)
         self._failing = False
 
@@ -71,22 +74,39 @@ class Clerk:
             The command's answer to come; its `get` raises what Redis answered, or
             redis-py's error if Redis was not reached. It is never sent twice.
         """
-        return self._queue(None, command)
+        return self._wait_for(None, command, None)
 
-    def share(self, bulk: Bulk, item: Any) -> AsyncResult[Any]:
+    def share(
+        self,
+        bulk: Bulk,
+        item: Any,
+        on_failure: Callable[[Any], None] | None = None,
+    ) -> AsyncResult[Any]:
         """Queues one item for a bulk, which others may share; returns like `submit`."""
-        return self._queue(bulk, item)
+        return self._wait_for(bulk, item, on_failure)
 
-    def _queue(self, bulk: Bulk | None, item: Any) -> AsyncResult[Any]:
+    def tell(self, bulk: Bulk, item: Any, on_failure: Callable[[Any], None]) -> None:
+        """Queues one item like `share`, for who does not wait for the answer."""
+        self._queue(_Job(bulk, item, None, on_failure))
+
+    def _wait_for(
+        self, bulk: Bulk | None, item: Any, on_failure: Callable[[Any], None] | None
+    ) -> AsyncResult[Any]:
         result: AsyncResult[Any] = AsyncResult()
-        self._jobs.put(_Job(bulk, item, result))
+        self._queue(_Job(bulk, item, result, on_failure))
         return result
+
+    def _queue(self, job: _Job) -> None:
+        self._jobs.append(job)
+        if len(self._jobs) == 1:
+            self._there_are_jobs.set()
 
     def _run(self) -> None:
         while True:
-            batch: list[_Job] = [self._jobs.get()]
-            while len(batch) < BATCH and not self._jobs.empty():
-                batch.append(self._jobs.get())
+            self._there_are_jobs.wait()
+            batch, self._jobs = self._jobs[:BATCH], self._jobs[BATCH:]
+            if not self._jobs:
+                self._there_are_jobs.clear()
             self._work(batch)
 
     def _work(self, batch: list[_Job]) -> None:
@@ -114,10 +134,19 @@ class Clerk:
             if bulk is None or isinstance(answer, Exception):
                 answer = [answer] * len(jobs)
             for job, own in zip(jobs, answer):
-                if isinstance(own, Exception):
-                    job.result.set_exception(own)
-                else:
-                    job.result.set(own)
+                _settle(job, own)
+
+
+def _settle(job: _Job, answer: Any) -> None:
+    failed = isinstance(answer, Exception)
+    if failed and job.on_failure is not None:
+        job.on_failure(job.item)
+    if job.result is None:
+        return
+    if failed:
+        job.result.set_exception(answer)
+    else:
+        job.result.set(answer)
 
 
 def _grouped(batch: list[_Job]) -> list[tuple[Bulk | None, list[_Job]]]:

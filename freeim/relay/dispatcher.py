@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import gevent
 from redis.exceptions import RedisError
 
 from ..errors import WireError
@@ -25,6 +26,10 @@ from .spokesman import Spokesman
 __all__ = ["Dispatcher"]
 
 logger = logging.getLogger(__name__)
+
+
+#: Messages of a batch between two turns of other greenlets: some milliseconds of work.
+TURN = 1000
 
 
 class Dispatcher:
@@ -60,14 +65,22 @@ class Dispatcher:
 
     def take(self, batch: list[bytes]) -> None:
         """Delivers a batch: one look-up for all, and one write a socket."""
-        commands = self._decode(batch)
+        commands: list[Command] = []
+        for begin in range(0, len(batch), TURN):
+            if begin:
+                gevent.sleep(0)
+            commands += self._decode(batch[begin : begin + TURN])
         asked = any(self._router.wants_receipts(command) for command in commands)
         speaking = asked and self.spokesman.speaking()
         commands, facts = self._look_up(commands, speaking)
         self._metrics.count_commands(commands)
         fanout = Fanout()
         frames = 0
-        for command in commands:
+        for number, command in enumerate(commands, 1):
+            if number % TURN == 0:
+                gevent.sleep(0)
+                # Somebody may have come or gone.
+                facts.receivers.clear()
             plan = self._router.route(command, facts, speaking)
             frames += len(plan.receivers) + len(plan.answering)
             if plan.receivers:

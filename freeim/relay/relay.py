@@ -64,6 +64,7 @@ class Relay:
         #: Each boot of each process is a node of its own.
         self.node = f"{options.server}:{secrets.token_hex(8)}"
         self._registry: Registry[Connection] = Registry()
+        self.metrics.sockets.set_function(lambda: len(self._registry))
         self._ledger = Ledger(wire, self.node, options.lease_ttl)
         self._clerk = Clerk(redis, self.metrics)
         self._roster = Roster(
@@ -219,7 +220,6 @@ class Relay:
         self._registry.add(connection)
         self._heartbeat.add(connection)
         self.metrics.opened.inc()
-        self.metrics.sockets.set(len(self._registry))
         try:
             self._roster.opened(connection).get()
         except (RedisError, OSError):
@@ -242,7 +242,6 @@ class Relay:
         # By reason: a browser may close with thousands of codes of its own.
         reason = connection.reason or CloseReason.LOST
         self.metrics.closed.labels(str(reason.code)).inc()
-        self.metrics.sockets.set(len(self._registry))
         self._roster.closed(connection)
         self._drain.note_end()
 

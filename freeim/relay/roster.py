@@ -60,8 +60,10 @@ class Roster:
 
     def opened(self, connection: Connection) -> AsyncResult[Any]:
         """Has a connection counted that is in the registry; returns the answer."""
-        self._lingering.pop(connection.client_id, None)
-        return self._say(connection.client_id, connection.token_value)
+        client_id = connection.client_id
+        self._lingering.pop(client_id, None)
+        share = self._share(client_id, connection.token_value)
+        return self._clerk.share(self._saying, share, self._note_failure)
 
     def closed(self, connection: Connection) -> None:
         """Has a connection counted off that is out of the registry."""
@@ -110,18 +112,17 @@ class Roster:
     def _count(self, client_id: ClientId) -> int:
         return len(self._registry.of(client_id)) or int(self.lingers(client_id))
 
-    def _say(self, client_id: ClientId, token_value: str) -> AsyncResult[Any]:
-        share = Share(client_id, self._count(client_id), token_value)
+    def _say(self, client_id: ClientId, token_value: str) -> None:
+        share = self._share(client_id, token_value)
+        self._clerk.tell(self._saying, share, self._note_failure)
+
+    def _share(self, client_id: ClientId, token_value: str) -> Share:
         if self._said_meanwhile is not None:
             self._said_meanwhile.add(client_id)
-        answer = self._clerk.share(self._saying, share)
+        return Share(client_id, self._count(client_id), token_value)
 
-        def note(result: AsyncResult[Any]) -> None:
-            if result.exception is not None:
-                self._unsaid[client_id] = token_value
-
-        answer.rawlink(note)
-        return answer
+    def _note_failure(self, share: Share) -> None:
+        self._unsaid[share.client_id] = share.token_value
 
     def _token_values(self) -> dict[ClientId, str]:
         values = {client: value for client, (_, value) in self._lingering.items()}

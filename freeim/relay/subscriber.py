@@ -23,8 +23,8 @@ __all__ = ["Subscriber"]
 logger = logging.getLogger(__name__)
 
 #: Bytes that one read takes, and so the size of a batch: all that has arrived. The more
-#: of them, the more messages share one write to a socket; some 20 ms of work at most.
-READ_SIZE = 1024 * 1024
+#: of them, the more messages share one write to a socket; some 100 ms of work at most.
+READ_SIZE = 4 * 1024 * 1024
 
 #: Bytes that hiredis is given at once: it moves what is left of them with each message.
 FEED_SIZE = 16 * 1024

@@ -1,14 +1,13 @@
 """Takes the raw socket out of a WSGI request, under each server that we run under.
 
-A plain socket is duplicated: the server closes its own copy when the request ends, and
-frees the request's objects, while ours lives on without a greenlet. A TLS socket cannot
-be duplicated; its request lasts as long as it does.
+A plain socket is taken out of the server's hands: its request ends, and with it all
+that the server kept for it, while the socket lives on without a greenlet. A TLS socket
+cannot be taken; its request lasts as long as it does.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
@@ -207,11 +206,13 @@ def _read_ahead(sock: Any, rfile: Any) -> bytes:
 def _take(sock: Any, buffered: bytes) -> Transport:
     if isinstance(sock, SSLSocket):
         return TlsTransport(sock, buffered)
+    if sock.family != socket.AF_UNIX:
+        # A push must not wait for the acknowledgement of the one before.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    family, kind, protocol = sock.family, sock.type, sock.proto
     # The standard library's: gevent's would bring two watchers of its own.
     plain = monkey.get_original("socket", "socket")
-    ours = plain(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
+    # The server closes what is left of its own, which is nothing.
+    ours = plain(family, kind, protocol, sock.detach())
     ours.setblocking(False)
-    if ours.family != socket.AF_UNIX:
-        # A push must not wait for the acknowledgement of the one before.
-        ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return Transport(ours, buffered)

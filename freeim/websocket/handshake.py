@@ -68,12 +68,6 @@ NO_REDIS = Refusal(
     CloseReason.TRY_LATER,
     [("Retry-After", "2")],
 )
-NO_FILES = Refusal(
-    "503 Service Unavailable",
-    "the relay has no room for another socket",
-    CloseReason.TRY_LATER,
-    [("Retry-After", "5")],
-)
 DRAINING = Refusal(
     "503 Service Unavailable",
     "the relay is going away",
@@ -119,10 +113,18 @@ def check_upgrade(environ: Mapping[str, Any]) -> Upgrade | Refusal:
     key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
     if not _is_key(key):
         return BAD_KEY
-    token = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0]
+    token = _token(environ.get("QUERY_STRING", ""))
     if not token:
         return BAD_TOKEN
     return Upgrade(token, key)
+
+
+def _token(query: str) -> str:
+    name, _, value = query.partition("=")
+    if name == "token" and value.isalnum():
+        # Micro-optimization (bench: connects): what our helper and C#'s write.
+        return value
+    return parse_qs(query).get("token", [""])[0]
 
 
 def _tokens(environ: Mapping[str, Any], name: str) -> list[str]:
