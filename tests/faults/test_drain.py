@@ -184,8 +184,10 @@ def stop_redis(server):
     os.kill(server.pid, signal.SIGSTOP)
 
 
-@pytest.mark.parametrize("harm", [kill_redis, stop_redis])
-@pytest.mark.parametrize("way", ["gunicorn -k gevent -w 4", "freeim relay"])
+@pytest.mark.parametrize(
+    ("way", "harm"),
+    [("gunicorn -k gevent -w 4", stop_redis), ("freeim relay", kill_redis)],
+)
 def test_a_drain_ends_in_time_without_redis(tmp_path, way, harm):
     server = redis_server(tmp_path).serve()
     with System(server.url, way, drain_window=DEFAULT_WINDOW) as system:

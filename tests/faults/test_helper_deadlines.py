@@ -52,7 +52,7 @@ CALLS = {
 }
 
 #: Seconds in which an undisturbed route is measured.
-WINDOW = 5.0
+WINDOW = 3.0
 
 #: Callers of the helper: fewer than workers, so that one is always free.
 CALLERS = 3

@@ -122,7 +122,7 @@ def test_no_alarm_while_nothing_is_wrong(redis_url):
     with System(redis_url, "freeim relay") as system:
         node = system.nodes[0]
         system.connect(1)
-        end = time.monotonic() + 16
+        end = time.monotonic() + 11
         while time.monotonic() < end:
             assert ready(node)
             time.sleep(0.2)
