@@ -54,10 +54,13 @@ def ledger(client):
 
 def come(client, ledger, first, count):
     """Has clients come online as in a relay: events and stream from one script."""
+    shares = [
+        Share(client_id, 1, f'{{"Item1":{client_id},"Item2":""}}')
+        for client_id in range(first, first + count)
+    ]
     pipe = client.redis.pipeline(transaction=False)
-    for client_id in range(first, first + count):
-        ledger.say(pipe, Share(client_id, 1, f'{{"Item1":{client_id},"Item2":""}}'))
-    assert pipe.execute() == [1] * count
+    ledger.say(pipe, shares)
+    assert pipe.execute() == [[1] * count]
 
 
 def hear(heard, count):
