@@ -196,11 +196,16 @@ def test_a_frozen_process_does_not_go_on_with_what_its_successor_took(applicatio
     os.kill(active, signal.SIGCONT)
     more = produce(application.client, rounds=2, first_round=6)
     application.wait_for(len(added + more))
-    events, again = once(application.wait_until_done())
+    notes = application.wait_until_done()
+    # What it had checked before it was frozen it may have handled when it thawed, when
+    # its successor was long past that.
+    late = [place for place, note in enumerate(notes) if note.pid == active][held:]
+    assert len(late) <= 1
+    events, again = once(
+        [note for place, note in enumerate(notes) if place not in late]
+    )
     assert events == added + more
-    assert len(again) <= 1
-    # What it had checked before it was frozen, it may have handled.
-    assert sum(note.pid == active for note in application.notes()) <= held + 1
+    assert len(again) + len(late) <= 1
     # It waits for its turn again, and gets it.
     for pid in [pid for pid in application.running if pid != active]:
         application.kill(pid)
