@@ -208,6 +208,13 @@ def test_architecture_names_every_module_and_every_package():
     assert packages == [], "say who may import it in docs/architecture.md"
 
 
+def test_guarantees_name_tests_that_there_are():
+    page = (ROOT / "docs/guarantees.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:faults/)?test_\w+)`", page))
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / f"tests/{name}.py").exists()] == []
+
+
 def test_operations_lists_every_metric():
     exposed = re.findall(r"^# HELP (\w+) ", Metrics().exposition().decode(), re.M)
     listed = re.findall(r"^\| `(freeim_\w+)", read("docs/operations.md"), re.M)
