@@ -9,6 +9,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+#: Seconds in which what a server does after the last socket or message is done: its
+#: bookkeeping, its freeing, the kernel's acknowledgements. No condition tells.
+SETTLE = 1.0
+
 
 class BenchError(Exception):
     """The benchmark cannot go on; the text is one line that says why."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import time
 
-from bench.deadline import BenchError
+from bench.deadline import SETTLE, BenchError
 from bench.load import Load, Target
-from bench.machine import cores, on_core
+from bench.machine import on_core
 from bench.rig import Rig
 from bench.settings import Settings
 
@@ -18,7 +19,7 @@ def measure_limit(rig: Rig, settings: Settings) -> dict[str, float]:
         rig.program("limit"),
         *(str(settings.port), str(sockets), str(settings.burst), str(settings.size)),
     ]
-    with on_core(cores()[0]):
+    with on_core(rig.server_core):
         server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
         )
@@ -30,6 +31,7 @@ def measure_limit(rig: Rig, settings: Settings) -> dict[str, float]:
             targets = [Target(settings.port, "/")] * sockets
             with Load(rig.program("load"), rig.folder, targets) as load:
                 load.opened()
+                time.sleep(SETTLE)
                 server.stdin.write("\n")
                 server.stdin.flush()
                 expected = sockets * settings.burst

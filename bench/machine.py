@@ -29,7 +29,10 @@ def check_system() -> None:
 
 
 def cores() -> tuple[int, int]:
-    """Returns the core of the servers and that of everything else."""
+    """Returns the core of the servers and that of everything else.
+
+    To be asked before this process goes to one of them.
+    """
     ours = sorted(os.sched_getaffinity(0))
     return ours[0], ours[min(1, len(ours) - 1)]
 

@@ -6,13 +6,11 @@ import random
 import time
 from typing import Callable, Dict
 
-from bench.deadline import wait_until
+from bench.deadline import SETTLE, wait_until
 from bench.rig import Rig, Scene, room
 from bench.settings import Settings
 
 
-#: Seconds in which what the relay does afterwards is done: bookkeeping, freeing.
-SETTLE = 1.0
 #: Messages whose lag is measured, and the seconds between them.
 LAGS, LAG_EVERY = 10, 0.3
 #: Bursts that are published, one after the other, while members come and go.

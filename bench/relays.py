@@ -1,4 +1,4 @@
-"""The relay processes under test, on a core of their own."""
+"""The relay processes under test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 
 from bench.deadline import BenchError, wait_until
-from bench.machine import cores, on_core, resident_kib
+from bench.machine import resident_kib
 from bench.settings import Settings
 from demo.part import Part
 
@@ -17,7 +17,7 @@ STOP_WITHIN = 10.0
 
 
 class Relays:
-    """All nodes of one subject; a context manager that starts and stops them."""
+    """All nodes of one subject: started, and stopped at the end of the context."""
 
     def __init__(self, subject: str, settings: Settings, redis: str, folder: str):
         self._said: list[str] = []
@@ -41,16 +41,8 @@ class Relays:
 
     def __enter__(self) -> Relays:
         try:
-            with on_core(cores()[0]):
-                for part in self._parts:
-                    part.start()
             for part in self._parts:
-                wait_until(
-                    lambda part=part: part.status is not None or part.ready(),
-                    f"{part.name} listens",
-                    START_WITHIN,
-                )
-            self.check()
+                part.start()
         except BaseException:
             self.stop()
             raise
@@ -58,6 +50,20 @@ class Relays:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def wait_until_ready(self) -> None:
+        """Waits until all nodes listen.
+
+        Raises:
+            BenchError: if one of them ends instead.
+        """
+        for part in self._parts:
+            wait_until(
+                lambda part=part: part.status is not None or part.ready(),
+                f"{part.name} listens",
+                START_WITHIN,
+            )
+        self.check()
 
     def check(self) -> None:
         """Refuses to go on if a process has ended.

@@ -14,7 +14,7 @@ import redis
 from bench.compiler import compiled
 from bench.deadline import BenchError, wait_until
 from bench.load import Arrived, Load
-from bench.machine import check_files, cores
+from bench.machine import check_files, cores, on_core
 from bench.publisher import Publisher
 from bench.relays import Relays
 from bench.settings import Settings
@@ -79,7 +79,7 @@ class Rig:
             )
             before = os.sched_getaffinity(0)
             stack.callback(os.sched_setaffinity, 0, before)
-            load_core = cores()[1]
+            self.server_core, load_core = cores()
             # Inherited by all that we start, except the servers under test.
             os.sched_setaffinity(0, {load_core})
             self._port = free_port()
@@ -127,10 +127,15 @@ class Rig:
         check_files(settings.sockets, settings.nodes * processes)
         check_ports(settings)
         publisher = self.publisher(settings)
-        publisher.redis.flushall()
         ids = range(1, settings.sockets + 1)
-        program = self.program("load")
-        with Relays(subject, settings, self.redis_url, self.folder) as relays:
+        with ExitStack() as stack:
+            stack.callback(publisher.redis.close)
+            publisher.redis.flushall()
+            with on_core(self.server_core):
+                relays = stack.enter_context(
+                    Relays(subject, settings, self.redis_url, self.folder)
+                )
+            relays.wait_until_ready()
             wait_until(
                 lambda: publisher.subscribed(processes), f"{subject} has subscribed"
             )
@@ -138,9 +143,8 @@ class Rig:
             for number in range(settings.rooms):
                 publisher.fill(room(number), ids[number :: settings.rooms])
             targets = publisher.targets(settings.sockets)
-            with Load(program, self.folder, targets) as load:
-                yield Scene(settings, relays, publisher, load, empty)
-        publisher.redis.close()
+            load = stack.enter_context(Load(self.program("load"), self.folder, targets))
+            yield Scene(settings, relays, publisher, load, empty)
 
 
 def check_ports(settings: Settings) -> None:
