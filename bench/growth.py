@@ -33,7 +33,7 @@ class Sweep:
     figures: Sequence[tuple[str, str]]
 
 
-BURST = ("burst", "room burst/s")
+BURST = ("burst", "burst/s")
 
 SWEEPS = (
     Sweep(
@@ -45,7 +45,7 @@ SWEEPS = (
             *(phases.connect, phases.idle_memory),
             *(phases.burst, phases.burst_memory, phases.lag),
         ),
-        (BURST, ("lag_ms", "room lag ms"), ("burst_mib", "MiB after a burst")),
+        (BURST, ("lag_ms", "lag ms"), ("burst_mib", "MiB")),
     ),
     Sweep(
         "size",
@@ -61,7 +61,7 @@ SWEEPS = (
         (1, 10, 100, 1000),
         ("plain", "relay"),
         (phases.connect, phases.rooms),
-        (("rooms", "room messages/s"),),
+        (("rooms", "room/s"),),
     ),
     Sweep(
         "nodes",
@@ -109,7 +109,7 @@ def growth_tables(sweep: Sweep, points: Points) -> str:
     for key, title in sweep.figures:
         for subject in sweep.subjects:
             if any(key in point for point in points[subject]):
-                head.append(f"{subject}: {title}")
+                head.append(f"{subject} {title}")
                 columns.append((subject, key))
     body = []
     for number, step in enumerate(sweep.steps):

@@ -12,31 +12,29 @@ from bench.growth import Points
 
 COLOURS = {"limit": "#8c8c8c", "plain": "#d98032", "relay": "#2463a8"}
 
-#: Each panel: sweep, keys with their line styles, title, scale of the y axis.
+ROOM, LINEAR, LOG = "room messages a second", "linear", "log"
+
+#: Each panel: sweep, keys with their line styles, title, scales of the axes.
 PANELS = (
-    ("sockets", {"burst": "-"}, "room messages a second", "log"),
-    ("sockets", {"lag_ms": "-"}, "room lag in ms (99 %)", "log"),
+    ("sockets", {"burst": "-"}, ROOM, LOG, LINEAR),
+    ("sockets", {"lag_ms": "-"}, "room lag in ms, 99 %", LOG, LOG),
     (
-        "sockets",
-        {"idle_mib": "--", "burst_mib": "-"},
-        "MiB gained: idle (dashed), after a burst",
-        "linear",
+        *("sockets", {"idle_mib": "--", "burst_mib": "-"}),
+        *("MiB for sockets: idle (dashed), after a burst", LINEAR, LINEAR),
     ),
-    ("size", {"burst": "-"}, "room messages a second", "log"),
-    ("rooms", {"rooms": "-"}, "room messages a second", "log"),
+    ("size", {"burst": "-"}, ROOM, LOG, LINEAR),
+    ("rooms", {"rooms": "-"}, ROOM, LOG, LINEAR),
     (
-        "nodes",
-        {"burst": "-", "direct": "--"},
-        "a second: rooms, direct (dashed)",
-        "log",
+        *("nodes", {"burst": "-", "direct": "--"}),
+        *("messages a second: room, direct (dashed)", LINEAR, LINEAR),
     ),
 )
 
-X_AXES = {
-    "sockets": ("sockets in one room", "linear"),
-    "size": ("bytes of a message", "log"),
-    "rooms": ("rooms", "log"),
-    "nodes": ("nodes on one core", "linear"),
+X_LABELS = {
+    "sockets": "sockets in one room",
+    "size": "bytes of a message",
+    "rooms": "rooms",
+    "nodes": "nodes on one core",
 }
 
 
@@ -57,14 +55,16 @@ def draw(sweeps: Mapping[str, Points], file: str) -> None:
     figure = Figure(figsize=(11, 6.2), layout="constrained")
     FigureCanvasAgg(figure)
     places = figure.subplots(2, 3).flat
-    for place, (name, keys, title, scale) in zip(places, PANELS):
-        label, x_scale = X_AXES[name]
-        place.set(title=title, xlabel=label, xscale=x_scale, yscale=scale)
+    for place, (name, keys, title, x_scale, y_scale) in zip(places, PANELS):
+        label = X_LABELS[name]
+        place.set(title=title, xlabel=label, xscale=x_scale, yscale=y_scale)
         _lines(place, sweeps[name], keys)
+        _dress(place)
     figure.savefig(file, format="png", dpi=80)
 
 
 def _lines(place: Any, points: Points, keys: Mapping[str, str]) -> None:
+    steps = [point["step"] for point in next(iter(points.values()))]
     for subject, some in points.items():
         for key, style in keys.items():
             known = [(point["step"], point[key]) for point in some if key in point]
@@ -72,10 +72,24 @@ def _lines(place: Any, points: Points, keys: Mapping[str, str]) -> None:
                 x, y = zip(*known)
                 colour = COLOURS[subject]
                 place.plot(x, y, style, color=colour, marker=".", label=subject)
-    if len({point["step"] for some in points.values() for point in some}) < 4:
-        place.set_xticks([point["step"] for point in next(iter(points.values()))])
+    if len(steps) < 5:
+        place.set_xticks(steps, [f"{step:,.0f}" for step in steps], minor=False)
+        place.set_xticks([], minor=True)
+
+
+def _dress(place: Any) -> None:
+    from matplotlib.ticker import NullFormatter
+
+    for axis in (place.xaxis, place.yaxis):
+        # Numbers, not powers of ten.
+        axis.set_major_formatter("{x:,.10g}")
+        axis.set_minor_formatter(NullFormatter())
+    if place.get_yscale() == LINEAR:
+        place.set_ylim(bottom=0)
     place.title.set_fontsize(10)
+    place.tick_params(labelsize=8)
     place.grid(alpha=0.3)
+    # A subject with two lines is named once.
     handles, labels = place.get_legend_handles_labels()
     named = dict(zip(labels, handles))
     place.legend(named.values(), named.keys(), fontsize=8)

@@ -77,9 +77,14 @@ class Relays:
                 reason = f"{part.name} ended with {part.status} and said: {said}"
                 raise BenchError(reason)
 
+    @property
+    def pids(self) -> list[int]:
+        """The processes that were started, one for each node."""
+        return [part.pid for part in self._parts]
+
     def resident_kib(self) -> int:
         """Returns the memory of all processes together."""
-        return sum(resident_kib(part.pid) for part in self._parts)
+        return sum(map(resident_kib, self.pids))
 
     def stop(self) -> None:
         """Ends all processes."""
