@@ -122,6 +122,9 @@ def redis_server(folder, port=None, arguments=()):
 class Node(Server):
     """One relay node; its name is what the system calls it, its address where it is."""
 
+    #: Opens a connection to an address; one that speaks TLS for a node that does.
+    http = http.client.HTTPConnection
+
     def __init__(
         self, way, redis_url, name, servers, folder, flags=(), command=(), **options
     ):
@@ -152,7 +155,7 @@ class Node(Server):
 
     def get(self, path):
         """Returns status and body of a GET."""
-        with closing(http.client.HTTPConnection(self.address, timeout=5)) as link:
+        with closing(self.http(self.address, timeout=5)) as link:
             link.request("GET", path)
             answer = link.getresponse()
             return answer.status, answer.read().decode()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import http.client
 import json
 import os
 import signal
@@ -205,14 +207,8 @@ def test_a_quiet_subscription_is_kept(redis_url):
 
 @pytest.mark.parametrize("worker", ["gevent", "GeventWebSocketWorker"])
 def test_tls_sockets_get_the_same_service(redis_url, tmp_path, worker):
-    cert = trustme.CA().issue_cert("127.0.0.1")
-    cert.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
-    flags = [f"--{kind}={tmp_path / 'both.pem'}" for kind in ("certfile", "keyfile")]
-    system = System(redis_url, f"gunicorn -k {worker}", flags=flags)
+    system = tls_system(redis_url, f"gunicorn -k {worker}", tmp_path)
     (node,) = system.nodes
-    node.ready = lambda: system.subscribers(node) == 1
-    url = f"wss://{node.address}{{path}}?token={{token}}"
-    system.client.options.public_url[node.server_name] = url
     trust = {"sslopt": {"cert_reqs": ssl.CERT_NONE}}
     with system:
         first, second = system.connect(1, **trust), system.connect(2, **trust)
@@ -246,6 +242,23 @@ def test_each_worker_is_a_node_of_its_own(redis_url, way):
             expected.setdefault(holder, set()).add(client)
         assert shares == set(map(frozenset, expected.values()))
         assert len(shares) > 1
+
+
+def tls_system(redis_url, way, folder, **options):
+    """Returns a system of one node that speaks TLS."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    cert = authority.issue_cert("127.0.0.1")
+    cert.private_key_and_cert_chain_pem.write_to_path(folder / "both.pem")
+    flags = [f"--{kind}={folder / 'both.pem'}" for kind in ("certfile", "keyfile")]
+    system = System(redis_url, way, flags=flags, **options)
+    (node,) = system.nodes
+    node.ready = lambda: system.subscribers(node) == 1
+    trust = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    node.http = functools.partial(http.client.HTTPSConnection, context=trust)
+    url = f"wss://{node.address}{{path}}?token={{token}}"
+    system.client.options.public_url[node.server_name] = url
+    return system
 
 
 def socket_on_each_worker(system):

@@ -7,6 +7,7 @@ import socket
 from urllib.parse import urlsplit
 
 
+FIN = 0x80
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 
 #: Bytes of a longer size, by what stands in the place of a short one.
@@ -29,10 +30,10 @@ class RawSocket:
         OSError: if there is no server, or it goes away meanwhile.
     """
 
-    def __init__(self, url, timeout):
+    def __init__(self, url, timeout, connect=socket.create_connection):
         parts = urlsplit(url)
         self._data = bytearray()
-        self._sock = socket.create_connection((parts.hostname, parts.port), timeout)
+        self._sock = connect((parts.hostname, parts.port), timeout)
         try:
             # The bytes of a frame and its head often come in two calls.
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -52,6 +53,10 @@ class RawSocket:
 
     def getsockname(self):
         return self._sock.getsockname()
+
+    def detach(self):
+        """Gives the socket away, with what came behind the handshake."""
+        return self._sock, bytes(self._data)
 
     def recv(self):
         """Returns opcode and payload of the next frame; answers pings itself.
