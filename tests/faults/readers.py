@@ -99,8 +99,14 @@ class Report:
         It is the median of the seconds' figures: what else the machine does in some of
         them does not count.
         """
-        figures = [_share_of(second, share) for second in self._seconds]
-        return statistics.median(figures) * TICK * 1000
+        return statistics.median(self._by_second(share)) * TICK * 1000
+
+    def worst(self, share):
+        """Returns the same of the worst second: a short stall of all shows here."""
+        return max(self._by_second(share)) * TICK * 1000
+
+    def _by_second(self, share):
+        return [_share_of(second, share) for second in self._seconds]
 
     def __str__(self):
         shares = ", ".join(
