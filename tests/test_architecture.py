@@ -19,8 +19,8 @@ ORDER = """
     relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
     relay.metrics
     relay.transport relay.clerk relay.gate relay.connection relay.fanout relay.drain
-    relay.roster relay.lease relay.dispatcher relay.subscriber relay.watchdog
-    relay.relay
+    relay.roster relay.lease relay.tracked_reader relay.members relay.dispatcher
+    relay.subscriber relay.watchdog relay.relay
     gunicorn_worker relay_wsgi server imhelper __init__ flask_ext cli __main__
 """.split()
 
@@ -39,6 +39,8 @@ MAY_IMPORT = {
         "relay.clerk",
         "relay.gate",
         "relay.lease",
+        "relay.tracked_reader",
+        "relay.members",
         "relay.dispatcher",
         "relay.subscriber",
         "relay.watchdog",
@@ -55,6 +57,7 @@ MAY_IMPORT = {
         "relay.drain",
         "relay.roster",
         "relay.lease",
+        "relay.tracked_reader",
         "relay.dispatcher",
         "relay.subscriber",
         "relay.watchdog",

@@ -40,6 +40,12 @@ class Metrics:
         self.malformed = self._counter("malformed", "Messages that are not FreeIM's")
         self.frames = self._counter("frames", "Frames given to sockets")
         self.receipts = self._counter("receipts", "Receipts sent", "delivered")
+        self.member_lookups = self._counter(
+            "member_lookups", "Channels whose members Redis was asked for"
+        )
+        self.member_cache_hits = self._counter(
+            "member_cache_hits", "Channels whose members were known already"
+        )
         self.gaps = self._counter(
             "subscription_gaps", "Times the subscription was lost: messages were missed"
         )
