@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 from redis.exceptions import RedisError
 
+from ..dialects import ClientId
 from ..errors import WireError
 from ..options import RelayOptions
 from ..presence import Ledger
@@ -16,6 +17,7 @@ from ..wire import Command
 from .clerk import Clerk
 from .connection import Connection
 from .fanout import Fanout
+from .members import Members
 from .metrics import Metrics
 from .registry import Registry
 from .roster import Roster
@@ -46,6 +48,7 @@ class Dispatcher:
         ledger: Ledger,
         roster: Roster,
         clerk: Clerk,
+        members: Members,
         options: RelayOptions,
         metrics: Metrics,
     ) -> None:
@@ -53,6 +56,7 @@ class Dispatcher:
         self._ledger = ledger
         self._roster = roster
         self._clerk = clerk
+        self._members = members
         self._metrics = metrics
         self._servers = options.servers
         self._kick_code = options.kick_code
@@ -131,17 +135,13 @@ class Dispatcher:
             return able, Facts()
 
     def _ask(self, needs: Needs) -> Facts:
-        chans, clients = list(needs.chans), list(needs.totals)
-        pipe = self._redis.pipeline(transaction=False)
-        for chan in chans:
-            pipe.hkeys(self._wire.chan_key(chan))
-        if clients:
+        members = self._members.of(needs.chans)
+        totals: dict[ClientId, int] = {}
+        if needs.totals:
+            clients = list(needs.totals)
+            pipe = self._redis.pipeline(transaction=False)
             self._ledger.totals(pipe, clients)
-        answers = pipe.execute()
-        members = {
-            chan: self._wire.decode_ids(names) for chan, names in zip(chans, answers)
-        }
-        totals = self._ledger.read_totals(clients, answers[-1]) if clients else {}
+            totals = self._ledger.read_totals(clients, pipe.execute()[0])
         # Who lingers here counts, but has no socket for a message.
         sockets = {one: totals[one] - self._roster.lingers(one) for one in totals}
         return Facts(members, sockets)

@@ -27,6 +27,7 @@ from .drain import Drain
 from .gate import Admission, Gate
 from .heartbeat import Heartbeat
 from .lease import Lease
+from .members import Members
 from .metrics import Metrics
 from .registry import Registry
 from .roster import Roster
@@ -79,12 +80,14 @@ class Relay:
             self._restore,
             self.metrics,
         )
+        self._members = Members(redis, wire, TIMEOUT, self.metrics)
         self._dispatcher = Dispatcher(
             redis,
             self._registry,
             self._ledger,
             self._roster,
             self._clerk,
+            self._members,
             options,
             self.metrics,
         )
@@ -95,6 +98,7 @@ class Relay:
             probe_channel,
             self._dispatcher.take,
             self._lease.doubt,
+            self._members,
             self.metrics,
         )
         self._terms = Terms(
@@ -164,6 +168,7 @@ class Relay:
         self._roster.tick()
         self._watchdog.stop()
         self._subscriber.stop()
+        self._members.close()
         self._lease.stop()
         if self._roster.lingering:
             # They count until their grace has passed; then another node takes them out.

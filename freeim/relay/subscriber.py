@@ -15,6 +15,7 @@ from gevent.event import Event
 from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
 from ..redis_client import subscribing
+from .members import INVALIDATIONS, Members
 from .metrics import Metrics
 
 
@@ -51,6 +52,7 @@ class Subscriber:
         probe_channel: str,
         on_batch: Callable[[list[bytes]], None],
         on_gap: Callable[[], None],
+        members: Members,
         metrics: Metrics,
     ) -> None:
         """Takes a client of the Redis to subscribe at, and who gets the messages.
@@ -58,12 +60,14 @@ class Subscriber:
         Args:
             probe_channel: is heard, too; what comes there is a sign of life only.
             on_gap: called when the subscription stands again after it was lost.
+            members: are told what changed before any message that came later.
         """
         self._redis = redis
         self._channel = channel
         self._probe_channel = probe_channel
         self._on_batch = on_batch
         self._on_gap = on_gap
+        self._members = members
         self._metrics = metrics
         self._greenlet = gevent.Greenlet(self._run)
         #: Set while the subscription stands.
@@ -115,6 +119,7 @@ class Subscriber:
             finally:
                 self.subscribed.clear()
                 self._metrics.subscribed.set(0)
+                self._members.follow(None)
             gevent.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, LAST_RETRY)
 
@@ -129,6 +134,8 @@ class Subscriber:
                 connection = pool.get_connection()
                 self.redis_client_id = _client_id(connection)
                 connection.send_command("SUBSCRIBE", self._channel, self._probe_channel)
+                # By itself, and after: an ACL may refuse it, and we do without.
+                connection.send_command("SUBSCRIBE", INVALIDATIONS)
                 # redis-py connects, authenticates and selects; from here on we read
                 # ourselves: what one read brings is one batch, and a message in two
                 # pieces is nothing special. redis-py hands out single messages only,
@@ -161,15 +168,27 @@ class Subscriber:
         own = self._channel.encode()
         for reply in iter(reader.gets, False):
             if isinstance(reply, Exception):
-                raise reply
-            kind, channel, body = reply
-            if channel != own:
+                if not self.subscribed.is_set():
+                    raise reply
+                self._members.go_without(reply)
                 continue
-            if kind == b"message":
+            kind, channel, body = reply
+            if channel == INVALIDATIONS:
+                # At once, and so before any message of this batch is looked up.
+                self._note_change(kind, body)
+            elif channel != own:
+                continue
+            elif kind == b"message":
                 batch.append(body)
             elif kind == b"subscribe":
                 confirm.cancel()
                 self._note_subscription()
+
+    def _note_change(self, kind: bytes, keys: Any) -> None:
+        if kind == b"subscribe":
+            self._members.follow(self.redis_client_id)
+        else:
+            self._members.drop(keys)
 
     def _note_subscription(self) -> None:
         self.subscription += 1
@@ -188,5 +207,6 @@ def _client_id(connection: Any) -> int | None:
     try:
         return int(connection.read_response())
     except ResponseError:
-        # It is only needed to look at how much Redis holds back for us.
+        # It is needed to look at how much Redis holds back for us, and to keep members;
+        # the relay can do without both.
         return None
