@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from bench.table import table
 from demo.checks import SetupError
 
 
+#: Load average of a machine that has nothing else to do.
+QUIET = 0.5
+
+
 def main() -> int:
     """Runs the benchmark; returns the exit status."""
     options = parse_arguments()
@@ -36,8 +41,10 @@ def main() -> int:
         if options.markdown:
             check_block(options.markdown, name)
         with Rig() as rig:
+            # First, before we are what keeps the machine busy.
+            about = preface(rig)
             text, figures = TASKS[name](rig, settings_of(options), options)
-            text = f"{preface(rig)}\n\n{text}"
+            text = f"{about}\n\n{text}"
     except (BenchError, SetupError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -72,10 +79,13 @@ def compare(
 def grow(rig: Rig, settings: Settings, options: argparse.Namespace) -> tuple[str, Any]:
     """Measures how cost grows, and draws it."""
     chosen = sweeps(settings, options.steps, options.only)
-    found = {one.name: measure_growth(rig, one, settings, say) for one in chosen}
+    found = {
+        one.name: measure_growth(rig, one, settings, options.runs, say)
+        for one in chosen
+    }
     draw(found, options.plot)
     parts = [growth_tables(one, found[one.name]) for one in chosen]
-    title = f"{settings.text}, unless they grow."
+    title = f"{settings.text}, unless they grow; medians of {options.runs} run(s)."
     return "\n\n".join([title, *parts]), found
 
 
@@ -92,9 +102,15 @@ TASKS = {"table": compare, "growth": grow, "crowd": gather}
 
 
 def preface(rig: Rig) -> str:
-    """Returns when and on what the figures were taken."""
+    """Returns when and on what the figures are taken, and who else is at work."""
     today = datetime.datetime.now(datetime.timezone.utc).date()
-    return f"Taken on {today}: {describe(rig.redis_version())}."
+    busy = os.getloadavg()[0]
+    if busy > QUIET:
+        say(f"the machine is not idle (load {busy:.1f}): the figures will be low")
+    return (
+        f"Taken on {today} on {describe(rig.redis_version())}. "
+        f"Load of the machine before: {busy:.1f}."
+    )
 
 
 def say(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Dict, List
 
 from bench import phases
@@ -90,15 +91,16 @@ def sweeps(
 
 
 def measure_growth(
-    rig: Rig, sweep: Sweep, settings: Settings, say: Callable[[str], None]
+    rig: Rig, sweep: Sweep, settings: Settings, runs: int, say: Callable[[str], None]
 ) -> Points:
     """Runs one sweep on all its subjects, side by side at each step."""
     points: Points = {subject: [] for subject in sweep.subjects}
     for step in sweep.steps:
         for subject in sweep.subjects:
             say(f"{sweep.title}: {step:,}, {subject}")
-            point = _point(rig, subject, sweep, replace(settings, **{sweep.name: step}))
-            points[subject].append({"step": step, **point})
+            told = replace(settings, **{sweep.name: step})
+            found = [_point(rig, subject, sweep, told) for _ in range(runs)]
+            points[subject].append({"step": step, **_medians(found)})
     return points
 
 
@@ -127,6 +129,11 @@ def _point(rig: Rig, subject: str, sweep: Sweep, settings: Settings) -> Point:
         if f"{key}_kib" in point:
             point[f"{key}_mib"] = point[f"{key}_kib"] * settings.sockets / 1024
     return point
+
+
+def _medians(found: Sequence[Point]) -> Point:
+    medians = {key: median(point[key] for point in found) for key in found[0]}
+    return {**medians, "lost": sum(point["lost"] for point in found)}
 
 
 def _number(value: float | None) -> str:
