@@ -194,7 +194,7 @@ class Person:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
-    assert chromium, "no chromium: python -m tests.browser.install_chromium"
+    assert chromium, "no chromium: python -m tests.install chromium"
     expect.set_options(timeout=DEADLINE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -1,0 +1,52 @@
+"""`python -m tests.install PROGRAM …`: makes sure that programs are there.
+
+Installs Debian's packages for those that are missing, if this user may.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+
+#: What a program is needed for, and the packages that bring it. The browser comes with
+#: a font for Chinese.
+PROGRAMS = {
+    "cc": ("the benchmark's tests", ("gcc", "libc6-dev")),
+    "chromium": ("the browser tests", ("chromium", "fonts-wqy-zenhei")),
+}
+
+
+def main(programs: list[str]) -> int:
+    """Returns the exit status: 0 if all are there afterwards."""
+    missing = [program for program in programs if not shutil.which(program)]
+    return max(map(install, missing), default=0)
+
+
+def install(program: str) -> int:
+    """Installs one program; returns the exit status."""
+    what, packages = PROGRAMS[program]
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        print(
+            f"{what} need {program} on the PATH; on Debian, as root: "
+            f"apt-get install {' '.join(packages)}",
+            file=sys.stderr,
+        )
+        return 1
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        [apt, "update"],
+        [apt, "install", "-y", "--no-install-recommends", *packages],
+    ):
+        status = subprocess.run(command, env=environ).returncode
+        if status:
+            print(f"{' '.join(command)} failed (status {status})", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
