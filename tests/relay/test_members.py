@@ -215,6 +215,28 @@ def test_a_change_drops_its_channel_only(scene):
     assert scene.of("room") == {"room": []}
 
 
+CHANGE_AND_PUBLISH = """
+redis.call('HSET', KEYS[1], ARGV[1], 0)
+redis.call('PUBLISH', 'published', ARGV[1])
+"""
+
+
+@pytest.mark.parametrize("way", ["pipeline", "MULTI", "Lua"])
+def test_redis_speaks_of_a_change_before_all_that_is_published_later(scene, way):
+    """What everything here rests upon, and no document of Redis promises."""
+    key = scene.wire.chan_key("room")
+    for number in range(300):
+        scene.of("room")
+        if way == "Lua":
+            scene.redis.eval(CHANGE_AND_PUBLISH, 1, key, number)
+        else:
+            pipe = scene.redis.pipeline(transaction=way == "MULTI")
+            pipe.hset(key, number, 0).publish("published", number).execute()
+        assert scene.subscription.read() == (INVALIDATIONS.decode(), [key.encode()])
+        assert scene.subscription.read() == ("published", b"%d" % number)
+        scene.members.drop([key.encode()])
+
+
 def test_a_channel_may_be_called_anything(scene):
     chan = "房间 {}:\n'"
     scene.of(chan)
@@ -351,9 +373,13 @@ def test_redis_that_is_away_says_so_and_comes_back(proxied):
 def test_what_redis_refuses_to_read_is_an_error_and_no_answer_is_left_over(scene):
     scene.client.join_chan(1, "room")
     scene.redis.set(scene.wire.chan_key("text"), "no hash")
+    scene.of("room")
+    readers = scene.readers()
     with pytest.raises(redis_py.ResponseError, match="WRONGTYPE"):
-        scene.of("hall", "text", "room")
+        scene.of("hall", "text", "other")
     assert scene.of("room", "hall") == {"room": [1], "hall": []}
+    # The keys might have moved to another server.
+    assert scene.readers() != readers
 
 
 # Redis that will not track
