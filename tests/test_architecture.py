@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent / "freeim"
 ORDER = """
     errors dialects redis_url checks content
     keys wire options
-    websocket.frames websocket.handshake websocket.protocol
+    websocket.frames websocket.deflate websocket.handshake websocket.protocol
     redis_deadline redis_place redis_connection redis_client scripts presence reaper
     chans client
     subscription events group_lease group_stream event_group
@@ -47,7 +47,7 @@ MAY_IMPORT = {
         "relay.relay",
     },
     "hiredis": {"relay.subscriber"},
-    "wsproto": {"websocket.handshake", "websocket.protocol"},
+    "wsproto": {"websocket.deflate", "websocket.handshake", "websocket.protocol"},
     "prometheus_client": {"relay.metrics"},
     "gevent": {
         "relay.transport",
