@@ -16,6 +16,8 @@ from .options import RelayOptions, variable
 
 
 try:
+    from gevent.lock import BoundedSemaphore
+
     from .gunicorn_worker import BOOT_ERROR, GunicornWorker
     from .relay.metrics import CONTENT_TYPE
     from .relay.relay import Relay
@@ -53,6 +55,8 @@ class RelayApp:
         self.relay = relay
         self._made_in = os.getpid()
         self._started = False
+        #: Making a relay may yield to the hub, and several requests may be the first.
+        self._starting = BoundedSemaphore()
         self._pages: dict[str, Callable[[], Answer]] = {
             "/healthz": self._health,
             "/readyz": self._readiness,
@@ -65,6 +69,11 @@ class RelayApp:
         Raises:
             ConfigurationError: if the process was not monkey-patched by gevent.
         """
+        if not self._started:
+            with self._starting:
+                self._start()
+
+    def _start(self) -> None:
         if self._started:
             return
         if self._made_in != os.getpid():

@@ -62,12 +62,20 @@ class Lease:
         self._greenlets = [gevent.Greenlet(self._keep), gevent.Greenlet(self._look)]
         self._taken = False
         self._doubted = False
-        self._wake = Event()
+        self._wake, self._renewed = Event(), Event()
 
     @property
     def held(self) -> bool:
         """Whether the others believe that this node lives."""
         return time.monotonic() < self._until
+
+    def wait(self, timeout: float) -> bool:
+        """Waits some seconds for the lease to be held; returns whether it is."""
+        if not self.held:
+            self._renewed.clear()
+            self._wake.set()
+            self._renewed.wait(timeout)
+        return self.held
 
     def start(self) -> None:
         """Takes the lease and starts to renew it."""
@@ -122,6 +130,7 @@ class Lease:
                 self._until = 0.0
             raise
         self._until = sent_at + self._ttl
+        self._renewed.set()
         if not unbroken and self._taken:
             self._metrics.lease_breaks.inc()
             logger.warning("! lease was lost, the counts are compared")

@@ -203,8 +203,8 @@ class Relay:
         if self.draining:
             return DRAINING
         # Who came in now would miss what is sent until the subscription stands.
-        subscribed = self._subscriber.subscribed.wait(CONNECT_TIMEOUT)
-        if not (subscribed and self._lease.held):
+        subscribed = self._subscriber.subscribed.wait(TIMEOUT)
+        if not (subscribed and self._lease.wait(TIMEOUT)):
             return NO_REDIS
         return self._gate.admit(token)
 
