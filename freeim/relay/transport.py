@@ -38,7 +38,7 @@ class Transport:
     `FULL`.
     """
 
-    __slots__ = ("_buffered", "_reading", "_sock", "_writing", "closed", "send")
+    __slots__ = ("_buffered", "_reading", "_sock", "_writing", "send")
 
     #: Whether the server closes it when the request ends: TLS.
     borrowed = False
@@ -49,7 +49,6 @@ class Transport:
         self._buffered = buffered
         self._reading: Any = None
         self._writing: Any = None
-        self.closed = False
         self.send: Callable[[bytes], int] = sock.send
 
     def take_buffered(self) -> bytes:
@@ -86,7 +85,6 @@ class Transport:
 
     def close(self) -> None:
         """Closes the socket; the loop calls nothing any more."""
-        self.closed = True
         self.stop_writing()
         if self._reading is not None:
             self._reading.stop()
