@@ -227,8 +227,9 @@ class System:
         for node in self.nodes:
             node.join(DEADLINE)
         self.folder.cleanup()
-        self.client.redis.close()
-        self.redis.close()
+        # Made with a pool of its own, which `close` would leave open.
+        self.client.redis.connection_pool.disconnect()
+        self.redis.connection_pool.disconnect()
 
     def wait_for_workers(self, node):
         """One worker that is ready answers for all: ask Redis who listens."""
