@@ -117,6 +117,14 @@ def function(value: Any) -> Any:
     return value
 
 
+def switch(value: Any) -> bool:
+    known = {"on": True, "off": False, "1": True, "0": False}
+    answer = value if isinstance(value, bool) else known.get(str(value).lower())
+    if answer is None:
+        raise ValueError("give on or off")
+    return answer
+
+
 whole_number = number(int, 0, "a whole number")
 seconds = number(float, 0, "a number of seconds")
 positive_seconds = number(float, 0.001, "a number of seconds")

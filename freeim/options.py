@@ -191,6 +191,11 @@ class RelayOptions(_System):
     kick_code: int = _option(
         checks.close_code, 4410, "close code of a kick; 1001 is the original's"
     )
+    compress: bool = _option(
+        checks.switch,
+        False,
+        "compress messages for browsers that offer it: permessage-deflate",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

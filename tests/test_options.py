@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "FREEIM_MESSAGE_LIMIT": ("2000", 2000),
     "FREEIM_DRAIN_WINDOW": ("0", 0.0),
     "FREEIM_KICK_CODE": ("1001", 1001),
+    "FREEIM_COMPRESS": ("on", True),
 }
 
 
@@ -44,6 +45,7 @@ ENVIRONMENT = {
         ("message_limit", 64 * 1024),
         ("drain_window", 5.0),
         ("kick_code", 4410),
+        ("compress", False),
     ],
 )
 def test_relay_defaults_are_those_of_the_design(name, value):
@@ -176,6 +178,7 @@ def test_from_env_takes_an_empty_variable_for_one_that_is_not_set():
         ("FREEIM_IDLE_TIMEOUT", "1", "FREEIM_IDLE_TIMEOUT=1.0: make "),
         ("FREEIM_OUTBOX_LIMIT", "1MB", "FREEIM_OUTBOX_LIMIT='1MB': give "),
         ("FREEIM_KICK_CODE", "1002", "FREEIM_KICK_CODE='1002': give "),
+        ("FREEIM_COMPRESS", "maybe", "FREEIM_COMPRESS='maybe': give "),
     ],
 )
 def test_from_env_says_variable_value_and_remedy_in_one_line(key, text, line):

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from wsproto.utilities import generate_accept_token
 
+from .deflate import accept_offer
 from .frames import CloseReason
 
 
@@ -82,21 +83,36 @@ class Upgrade:
 
     token: str
     key: str
+    #: The Sec-WebSocket-Extensions of the response; None if there are none.
+    extensions: str | None = None
+
+    @property
+    def deflates(self) -> bool:
+        """Whether the socket may get, and send, compressed messages."""
+        return self.extensions is not None
 
     def response(self) -> bytes:
         """Returns the whole 101 response."""
         accept = generate_accept_token(self.key.encode("ascii")).decode("ascii")
-        return (
-            "HTTP/1.1 101 Switching Protocols\r\n"
-            "Upgrade: websocket\r\n"
-            "Connection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {accept}\r\n"
-            "\r\n"
-        ).encode("ascii")
+        lines = [
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Accept: {accept}",
+        ]
+        if self.extensions is not None:
+            lines.append(f"Sec-WebSocket-Extensions: {self.extensions}")
+        return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
-def check_upgrade(environ: Mapping[str, Any]) -> Upgrade | Refusal:
-    """Decides on a request by its head alone; the token is only taken out of it."""
+def check_upgrade(
+    environ: Mapping[str, Any], compress: bool = False
+) -> Upgrade | Refusal:
+    """Decides on a request by its head alone; the token is only taken out of it.
+
+    Args:
+        compress: whether an offer of permessage-deflate is looked at.
+    """
     if "websocket" not in _tokens(environ, "HTTP_UPGRADE"):
         return NOT_WEBSOCKET
     if "upgrade" not in _tokens(environ, "HTTP_CONNECTION"):
@@ -116,7 +132,8 @@ def check_upgrade(environ: Mapping[str, Any]) -> Upgrade | Refusal:
     token = _token(environ.get("QUERY_STRING", ""))
     if not token:
         return BAD_TOKEN
-    return Upgrade(token, key)
+    offers = environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", "") if compress else ""
+    return Upgrade(token, key, accept_offer(offers))
 
 
 def _token(query: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
+from .deflate import Inflater
 from .frames import CloseReason, close_frame, pong_frame
 
 
@@ -28,10 +29,24 @@ class Protocol:
     at `fault`. After a fault the rest of what comes is ignored.
     """
 
-    __slots__ = ("_connection", "_message_limit", "_size", "_to_send", "fault", "peer")
+    __slots__ = (
+        "_connection",
+        "_deflates",
+        "_message_limit",
+        "_size",
+        "_to_send",
+        "fault",
+        "peer",
+    )
 
-    def __init__(self, message_limit: int) -> None:
+    def __init__(self, message_limit: int, deflates: bool = False) -> None:
+        """Takes the longest message, as it is when inflated.
+
+        Args:
+            deflates: whether the peer may compress its messages.
+        """
         self._message_limit = message_limit
+        self._deflates = deflates
         # Made on the first bytes that are not an empty pong: most sockets never need
         # one, and it takes more memory than the rest of the socket.
         self._connection: Connection | None = None
@@ -54,7 +69,10 @@ class Protocol:
         if self._connection is None:
             if only_pongs(data):
                 return
-            self._connection = Connection(ConnectionType.SERVER)
+            self._connection = Connection(
+                ConnectionType.SERVER,
+                [Inflater(self._message_limit)] if self._deflates else None,
+            )
         self._connection.receive_data(data)
         for event in self._connection.events():
             if isinstance(event, (TextMessage, BytesMessage)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from freeim.websocket import handshake
+from freeim.websocket.deflate import ANSWER
 from freeim.websocket.handshake import Refusal, Upgrade, check_upgrade
 
 
@@ -110,6 +111,23 @@ def test_response_is_that_of_the_rfc():
         "Connection: Upgrade\r\n"
         f"Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
     ).encode("ascii")
+
+
+def test_offer_is_answered_if_we_compress():
+    offer = request(HTTP_SEC_WEBSOCKET_EXTENSIONS="x, permessage-deflate")
+    upgrade = check_upgrade(offer, compress=True)
+    assert upgrade.deflates
+    *_, answer, empty, end = upgrade.response().decode().split("\r\n")
+    name, _, value = answer.partition(": ")
+    assert (name, value) == ("Sec-WebSocket-Extensions", ANSWER)
+    assert empty == end == ""
+
+
+@pytest.mark.parametrize("offer", [None, "", "x", "permessage-deflate; x"])
+def test_no_extension_is_answered_that_was_not_offered(offer):
+    upgrade = check_upgrade(request(HTTP_SEC_WEBSOCKET_EXTENSIONS=offer), compress=True)
+    assert not upgrade.deflates
+    assert b"Extensions" not in upgrade.response()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import pytest
 
@@ -224,3 +225,38 @@ def test_empty_pongs_make_no_parser(mask, count):
 def test_anything_else_makes_a_parser():
     protocol, _ = fed([frame(PONG), frame(TEXT, b"x")])
     assert protocol._connection is not None
+
+
+HELLO = bytes.fromhex("f2 48 cd c9 c9 07 00")
+
+
+@pytest.mark.parametrize(
+    "stream, deflates, fault",
+    [
+        (frame(TEXT, HELLO, rsv=4), False, CloseReason.PROTOCOL_ERROR),
+        (frame(TEXT, HELLO, rsv=4), True, None),
+        (frame(TEXT, b"plain") * 2, True, None),
+        (frame(TEXT, b"x" * (LIMIT + 1)), True, CloseReason.TOO_BIG),
+        (frame(TEXT, HELLO[1:], rsv=4), True, CloseReason.INVALID_DATA),
+        (frame(PING, b"x", rsv=4), True, CloseReason.PROTOCOL_ERROR),
+        (frame(TEXT, HELLO, rsv=2), True, CloseReason.PROTOCOL_ERROR),
+    ],
+)
+def test_compressed_messages_are_taken_where_they_were_agreed(stream, deflates, fault):
+    for pieces in splits(stream):
+        protocol = Protocol(LIMIT, deflates)
+        for piece in pieces:
+            protocol.receive_data(piece)
+        assert protocol.fault is fault
+
+
+@pytest.mark.parametrize("size", [LIMIT, LIMIT + 1, 16_000_000])
+def test_limit_is_of_what_a_message_becomes(size):
+    deflate = zlib.compressobj(wbits=-15)
+    packed = deflate.compress(bytes(size)) + deflate.flush(zlib.Z_SYNC_FLUSH)
+    stream = frame(BINARY, packed[:-4], rsv=4)
+    for pieces in ([stream], splits(stream)[-1]):
+        protocol = Protocol(LIMIT, deflates=True)
+        for piece in pieces:
+            protocol.receive_data(piece)
+        assert protocol.fault is (CloseReason.TOO_BIG if size > LIMIT else None)
