@@ -105,7 +105,7 @@ class RelayApp:
         self, environ: Mapping[str, Any], start_response: StartResponse
     ) -> Iterable[bytes]:
         door = find_door(environ)
-        upgrade = check_upgrade(environ)
+        upgrade = check_upgrade(environ, self.relay.options.compress)
         if isinstance(upgrade, Refusal):
             return self._refuse(upgrade, door, start_response)
         if door is None:
@@ -118,8 +118,10 @@ class RelayApp:
         except OSError as error:
             logger.debug("! socket is gone already: %s", error)
             return door.leave()
+        # Where the 101 is out already, nothing was agreed to.
+        deflates = upgrade.deflates and not door.upgraded
         head = b"" if door.upgraded else upgrade.response()
-        connection = self.relay.open(transport, admission, head)
+        connection = self.relay.open(transport, admission, head, deflates)
         if transport.borrowed:
             connection.wait()
         return door.leave()

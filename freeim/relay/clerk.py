@@ -37,8 +37,8 @@ class _Job(NamedTuple):
     item: Any
     #: Gets the answer, if somebody waits for it.
     result: AsyncResult[Any] | None
-    #: Called with the item if Redis did not take it.
-    on_failure: Callable[[Any], None] | None
+    #: Else called with the error, None if there was none.
+    on_answer: Callable[[Exception | None], None] | None
 
 
 class Clerk:
@@ -74,26 +74,25 @@ class Clerk:
             The command's answer to come; its `get` raises what Redis answered, or
             redis-py's error if Redis was not reached. It is never sent twice.
         """
-        return self._wait_for(None, command, None)
+        return self._wait_for(None, command)
 
-    def share(
-        self,
-        bulk: Bulk,
-        item: Any,
-        on_failure: Callable[[Any], None] | None = None,
-    ) -> AsyncResult[Any]:
+    def share(self, bulk: Bulk, item: Any) -> AsyncResult[Any]:
         """Queues one item for a bulk, which others may share; returns like `submit`."""
-        return self._wait_for(bulk, item, on_failure)
+        return self._wait_for(bulk, item)
 
-    def tell(self, bulk: Bulk, item: Any, on_failure: Callable[[Any], None]) -> None:
-        """Queues one item like `share`, for who does not wait for the answer."""
-        self._queue(_Job(bulk, item, None, on_failure))
+    def tell(
+        self, bulk: Bulk, item: Any, on_answer: Callable[[Exception | None], None]
+    ) -> None:
+        """Queues one item like `share`, and calls a function that must not wait.
 
-    def _wait_for(
-        self, bulk: Bulk | None, item: Any, on_failure: Callable[[Any], None] | None
-    ) -> AsyncResult[Any]:
+        Args:
+            on_answer: gets the error, None if there was none.
+        """
+        self._queue(_Job(bulk, item, None, on_answer))
+
+    def _wait_for(self, bulk: Bulk | None, item: Any) -> AsyncResult[Any]:
         result: AsyncResult[Any] = AsyncResult()
-        self._queue(_Job(bulk, item, result, on_failure))
+        self._queue(_Job(bulk, item, result, None))
         return result
 
     def _queue(self, job: _Job) -> None:
@@ -138,15 +137,18 @@ class Clerk:
 
 
 def _settle(job: _Job, answer: Any) -> None:
-    failed = isinstance(answer, Exception)
-    if failed and job.on_failure is not None:
-        job.on_failure(job.item)
-    if job.result is None:
-        return
-    if failed:
-        job.result.set_exception(answer)
-    else:
-        job.result.set(answer)
+    error = answer if isinstance(answer, Exception) else None
+    if job.on_answer is not None:
+        try:
+            job.on_answer(error)
+        except Exception:
+            # This branch should never run: others wait for their answers, too.
+            logger.exception("unexpected internal error")
+    elif job.result is not None:
+        if error is not None:
+            job.result.set_exception(error)
+        else:
+            job.result.set(answer)
 
 
 def _grouped(batch: list[_Job]) -> list[tuple[Bulk | None, list[_Job]]]:

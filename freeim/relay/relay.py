@@ -209,31 +209,42 @@ class Relay:
         return self._gate.admit(token)
 
     def open(
-        self, transport: Transport, admission: Admission, head: bytes
+        self,
+        transport: Transport,
+        admission: Admission,
+        head: bytes,
+        deflates: bool = False,
     ) -> Connection:
-        """Makes a connection of a socket, counts it online and starts it.
+        """Makes a connection of a socket and has it counted online; then it starts.
 
         The client is reachable before Redis says that it is online, so an answer to
         its Online event finds it.
 
         Args:
             head: the rest of the handshake, sent before any frame.
+            deflates: whether it agreed to permessage-deflate.
         """
         connection = Connection(
-            transport, admission.client_id, admission.token_value, head, self._terms
+            transport,
+            admission.client_id,
+            admission.token_value,
+            head,
+            self._terms,
+            deflates,
         )
         self._registry.add(connection)
         self._heartbeat.add(connection)
         self.metrics.opened.inc()
-        try:
-            self._roster.opened(connection).get()
-        except (RedisError, OSError):
+        self._roster.opened(connection, self._counted)
+        return connection
+
+    def _counted(self, connection: Connection, error: Exception | None) -> None:
+        if error is not None:
             # The roster says it again, and so its end.
             connection.close(CloseReason.TRY_LATER)
         if self.draining:
             connection.close(CloseReason.GOING_AWAY)
         connection.start()
-        return connection
 
     def refuse(self, transport: Transport, refusal: Refusal) -> None:
         """Closes a socket whose 101 was out before it could be refused."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from functools import partial
+from typing import Any, Callable
 
-from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
 from ..dialects import ClientId
@@ -58,12 +58,26 @@ class Roster:
 
     # No method of this part yields to the hub: callers see whole states.
 
-    def opened(self, connection: Connection) -> AsyncResult[Any]:
-        """Has a connection counted that is in the registry; returns the answer."""
+    def opened(
+        self,
+        connection: Connection,
+        on_answer: Callable[[Connection, Exception | None], None],
+    ) -> None:
+        """Has a connection counted that is in the registry.
+
+        Args:
+            on_answer: called with the connection, and the error if Redis did not take
+                it; the count will be written again then.
+        """
         client_id = connection.client_id
         self._lingering.pop(client_id, None)
         share = self._share(client_id, connection.token_value)
-        return self._clerk.share(self._saying, share, self._note_failure)
+
+        def answered(error: Exception | None) -> None:
+            self._note(share, error)
+            on_answer(connection, error)
+
+        self._clerk.tell(self._saying, share, answered)
 
     def closed(self, connection: Connection) -> None:
         """Has a connection counted off that is out of the registry."""
@@ -114,15 +128,16 @@ class Roster:
 
     def _say(self, client_id: ClientId, token_value: str) -> None:
         share = self._share(client_id, token_value)
-        self._clerk.tell(self._saying, share, self._note_failure)
+        self._clerk.tell(self._saying, share, partial(self._note, share))
 
     def _share(self, client_id: ClientId, token_value: str) -> Share:
         if self._said_meanwhile is not None:
             self._said_meanwhile.add(client_id)
         return Share(client_id, self._count(client_id), token_value)
 
-    def _note_failure(self, share: Share) -> None:
-        self._unsaid[share.client_id] = share.token_value
+    def _note(self, share: Share, error: Exception | None) -> None:
+        if error is not None:
+            self._unsaid[share.client_id] = share.token_value
 
     def _token_values(self) -> dict[ClientId, str]:
         values = {client: value for client, (_, value) in self._lingering.items()}

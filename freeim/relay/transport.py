@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Callable, Mapping
 
 import gevent
@@ -208,9 +209,13 @@ def _take(sock: Any, buffered: bytes) -> Transport:
         # A push must not wait for the acknowledgement of the one before.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     family, kind, protocol = sock.family, sock.type, sock.proto
-    # The standard library's: gevent's would bring two watchers of its own.
-    plain = monkey.get_original("socket", "socket")
     # The server closes what is left of its own, which is nothing.
-    ours = plain(family, kind, protocol, sock.detach())
+    ours = _plain_socket()(family, kind, protocol, sock.detach())
     ours.setblocking(False)
     return Transport(ours, buffered)
+
+
+@lru_cache(maxsize=None)
+def _plain_socket() -> Any:
+    """Returns the standard library's class: gevent's brings two watchers of its own."""
+    return monkey.get_original("socket", "socket")
