@@ -16,8 +16,8 @@ ORDER = """
     redis_deadline redis_place redis_connection redis_client scripts presence reaper
     chans client
     subscription events group_lease group_stream event_group
-    relay.outbox relay.registry relay.router relay.heartbeat relay.spokesman
-    relay.metrics
+    relay.outbox relay.registry relay.audience relay.router relay.heartbeat
+    relay.spokesman relay.metrics relay.pace
     relay.transport relay.clerk relay.gate relay.connection relay.fanout relay.drain
     relay.roster relay.lease relay.tracked_reader relay.members relay.dispatcher
     relay.subscriber relay.watchdog relay.relay
@@ -53,7 +53,7 @@ MAY_IMPORT = {
         "relay.transport",
         "relay.clerk",
         "relay.connection",
-        "relay.fanout",
+        "relay.pace",
         "relay.drain",
         "relay.roster",
         "relay.lease",

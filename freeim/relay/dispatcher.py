@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Sequence, Union
 
-import gevent
 from redis.exceptions import RedisError
 
 from ..dialects import ClientId
@@ -16,9 +15,10 @@ from ..websocket.frames import CloseReason
 from ..wire import Command
 from .clerk import Clerk
 from .connection import Connection
-from .fanout import Fanout
+from .fanout import DeflatingFanout, Fanout
 from .members import Members
 from .metrics import Metrics
+from .pace import Pace
 from .registry import Registry
 from .roster import Roster
 from .router import Facts, Needs, Plan, Receipt, Router
@@ -29,9 +29,7 @@ __all__ = ["Dispatcher"]
 
 logger = logging.getLogger(__name__)
 
-
-#: Messages of a batch between two turns of other greenlets: some milliseconds of work.
-TURN = 1000
+AnyFanout = Union[Fanout, DeflatingFanout]
 
 
 class Dispatcher:
@@ -60,6 +58,7 @@ class Dispatcher:
         self._metrics = metrics
         self._servers = options.servers
         self._kick_code = options.kick_code
+        self._compress = options.compress
         self._wire = options.wire
         self._router: Router[Connection] = Router(registry, self._wire.dialect.nobody)
         #: The channel that this server's messages come by.
@@ -69,31 +68,29 @@ class Dispatcher:
 
     def take(self, batch: list[bytes]) -> None:
         """Delivers a batch: one look-up for all, and one write a socket."""
+        pace = Pace()
         commands: list[Command] = []
-        for begin in range(0, len(batch), TURN):
-            if begin:
-                gevent.sleep(0)
-            commands += self._decode(batch[begin : begin + TURN])
+        for part in pace.steps(batch):
+            commands += self._decode(part)
         asked = any(self._router.wants_receipts(command) for command in commands)
         speaking = asked and self.spokesman.speaking()
         commands, facts = self._look_up(commands, speaking)
         self._metrics.count_commands(commands)
-        fanout = Fanout()
+        fanout = DeflatingFanout(pace) if self._compress else Fanout(pace)
         frames = 0
-        for number, command in enumerate(commands, 1):
-            if number % TURN == 0:
-                gevent.sleep(0)
-                # Somebody may have come or gone.
-                facts.receivers.clear()
-            plan = self._router.route(command, facts, speaking)
-            frames += len(plan.receivers) + len(plan.answering)
-            if plan.receivers:
-                fanout.add(plan.receivers, plan.frame)
-            if plan.answering or plan.decided:
-                self._answer_for(plan, fanout)
-            if plan.outcasts:
-                fanout.flush()
-                self._cast_out(plan)
+        for some in pace.steps(commands):
+            for command in some:
+                plan = self._router.route(command, facts, speaking)
+                frames += len(plan.receivers) + len(plan.answering)
+                if plan.receivers:
+                    fanout.add(plan.receivers, plan.content)
+                if plan.answering or plan.decided:
+                    self._answer_for(plan, fanout)
+                if plan.outcasts:
+                    fanout.flush()
+                    self._cast_out(plan)
+            # Somebody may come or go while others work.
+            fanout.end_run()
         self._metrics.frames.inc(frames)
         fanout.flush()
 
@@ -102,7 +99,7 @@ class Dispatcher:
         if mark.settle(written):
             self._answer(mark, written)
 
-    def _decode(self, batch: list[bytes]) -> list[Command]:
+    def _decode(self, batch: Sequence[bytes]) -> list[Command]:
         commands = []
         for data in batch:
             try:
@@ -146,10 +143,9 @@ class Dispatcher:
         sockets = {one: totals[one] - self._roster.lingers(one) for one in totals}
         return Facts(members, sockets)
 
-    def _answer_for(self, plan: Plan, fanout: Fanout) -> None:
+    def _answer_for(self, plan: Plan, fanout: AnyFanout) -> None:
         for connection, receipt in plan.answering:
-            connection.push(fanout.take(connection))
-            connection.send(plan.frame, receipt)
+            fanout.write_now(connection, plan.content, receipt)
         for receipt, delivered in plan.decided:
             self._answer(receipt, delivered)
 

@@ -29,6 +29,8 @@ class Registry(Generic[C]):
     def __init__(self) -> None:
         self._by_client: dict[ClientId, list[C]] = {}
         self._size = 0
+        #: Grows whenever a connection comes or goes.
+        self.version = 0
 
     def __len__(self) -> int:
         return self._size
@@ -41,6 +43,7 @@ class Registry(Generic[C]):
         connections = self._by_client.setdefault(connection.client_id, [])
         connections.append(connection)
         self._size += 1
+        self.version += 1
         return len(connections)
 
     def remove(self, connection: C) -> int:
@@ -54,6 +57,7 @@ class Registry(Generic[C]):
             raise KeyError(connection)
         connections.remove(connection)
         self._size -= 1
+        self.version += 1
         if not connections:
             del self._by_client[connection.client_id]
         return len(connections)

@@ -29,6 +29,7 @@ from .heartbeat import Heartbeat
 from .lease import Lease
 from .members import Members
 from .metrics import Metrics
+from .pace import BRIEF
 from .registry import Registry
 from .roster import Roster
 from .subscriber import Subscriber
@@ -274,8 +275,13 @@ class Relay:
     # Timers
 
     def _beat(self) -> None:
+        tick = self._heartbeat.tick
+        wake = time.monotonic()
         while True:
-            gevent.sleep(self._heartbeat.tick)
+            # From tick to tick: a busy process, in which each sleep lasts longer, must
+            # not ping less often.
+            wake = max(wake, time.monotonic() - self.options.ping_interval) + tick
+            gevent.sleep(max(wake - time.monotonic(), BRIEF))
             due, silent = self._heartbeat.beat(time.monotonic())
             for connection in silent:
                 connection.close(CloseReason.SILENT)

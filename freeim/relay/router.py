@@ -6,6 +6,7 @@ round trip: `needs` names what Redis must be asked, `route` decides with the ans
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import (
     Any,
@@ -19,8 +20,8 @@ from typing import (
 )
 
 from ..dialects import ClientId
-from ..websocket.frames import text_frame
 from ..wire import ChanMessage, Command, DirectMessage, ForceOffline
+from .audience import Audiences
 from .registry import HasClient, Registry
 
 
@@ -76,9 +77,9 @@ class Facts:
 
     members: Mapping[str, Sequence[ClientId]] = field(default_factory=dict)
     totals: Mapping[ClientId, int] = field(default_factory=dict)
-    #: Who gets the messages of a channel, by channel and whom to leave out: the
-    #: router's own note, good as long as nobody comes or goes.
-    receivers: dict[tuple[str | None, ClientId | None], list[Any]] = field(
+    #: The router's own notes: a channel's receivers without a sender who gets no echo,
+    #: by channel and sender, each with the list that it was made of.
+    rests: dict[tuple[str | None, ClientId], tuple[Sequence[Any], list[Any]]] = field(
         default_factory=dict
     )
 
@@ -86,10 +87,11 @@ class Facts:
 class Plan(NamedTuple):
     """What is to be done about one command; `C` is what stands for a connection."""
 
-    frame: bytes = b""
-    #: Connections that get the frame. Not to be kept: it may be the registry's own.
+    #: The message, as the browser gets it.
+    content: bytes = b""
+    #: Connections that get the message. Not to be kept: it may be the registry's own.
     receivers: Sequence[Any] = ()
-    #: Connections that get the frame and settle a receipt with it.
+    #: Connections that get the message and settle a receipt with it.
     answering: Sequence[tuple[Any, Receipt]] = ()
     #: Receipts that are decided already: (receipt, delivered).
     decided: Sequence[tuple[Receipt, bool]] = ()
@@ -109,6 +111,7 @@ class Router(Generic[C]):
     def __init__(self, registry: Registry[C], nobody: ClientId) -> None:
         self._registry = registry
         self._nobody = nobody
+        self._audiences: Audiences[C] = Audiences(registry)
         self._routes: dict[type, Callable[[Any, Facts, bool], Plan]] = {
             DirectMessage: self._direct,
             ChanMessage: self._chan,
@@ -149,20 +152,20 @@ class Router(Generic[C]):
         return self._routes[type(command)](command, facts, speaking)
 
     def _direct(self, command: Any, facts: Facts, speaking: bool) -> Plan:
-        frame = text_frame(command.content.encode())
+        content = command.content.encode()
         if speaking and self.wants_receipts(command):
-            return self._with_receipts(command, frame, facts)
+            return self._with_receipts(command, content, facts)
         if len(command.receivers) == 1:
             # Micro-optimization (bench: direct): no list of one.
             client_id = command.receivers[0]
-            return Plan(frame, self._sockets(client_id, command.sender, facts))
+            return Plan(content, self._sockets(client_id, command.sender, facts))
         receivers: list[C] = []
         for client_id in command.receivers:
             receivers += self._sockets(client_id, command.sender, facts)
-        return Plan(frame, receivers)
+        return Plan(content, receivers)
 
     def _with_receipts(
-        self, command: DirectMessage, frame: bytes, facts: Facts
+        self, command: DirectMessage, content: bytes, facts: Facts
     ) -> Plan:
         receivers: list[C] = []
         answering: list[tuple[C, Receipt]] = []
@@ -179,25 +182,28 @@ class Router(Generic[C]):
                 answering += [(one, receipt) for one in connections]
             else:
                 decided.append((receipt, facts.totals.get(client_id, 0) > 0))
-        return Plan(frame, receivers, answering, decided)
+        return Plan(content, receivers, answering, decided)
 
     def _chan(self, command: Any, facts: Facts, speaking: bool) -> Plan:
-        frame = text_frame(command.content.encode())
-        # The messages of one channel have one list of receivers in a batch.
-        left_out = None if self._echoes(command.sender, facts) else command.sender
-        key = (command.chan, left_out)
-        receivers = facts.receivers.get(key)
-        if receivers is None:
-            receivers = self._receivers(command.chan, facts)
-            if left_out is not None:
-                receivers = [one for one in receivers if one.client_id != left_out]
-            facts.receivers[key] = receivers
-        return Plan(frame, receivers)
+        chan, sender = command.chan, command.sender
+        members = None if chan is None else facts.members[chan]
+        receivers = self._audiences.of(chan, members)
+        if not self._echoes(sender, facts):
+            receivers = self._without(sender, receivers, chan, facts)
+        return Plan(command.content.encode(), receivers)
 
-    def _receivers(self, chan: str | None, facts: Facts) -> list[C]:
-        if chan is None:
-            return self._registry.connections()
-        return self._registry.of_all(facts.members[chan])
+    def _without(
+        self, sender: ClientId, whole: Sequence[C], chan: str | None, facts: Facts
+    ) -> Sequence[C]:
+        """Leaves the one socket of a sender out; the same answer in the whole batch."""
+        known = facts.rests.get((chan, sender))
+        if known is not None and known[0] is whole:
+            return known[1]
+        rest = list(whole)
+        with contextlib.suppress(ValueError):
+            rest.remove(self._registry.of(sender)[0])
+        facts.rests[chan, sender] = whole, rest
+        return rest
 
     def _kick(self, command: Any, facts: Facts, speaking: bool) -> Plan:
         client_id = command.client_id

@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError, Timeout
 from ..redis_client import subscribing
 from .members import INVALIDATIONS, Members
 from .metrics import Metrics
+from .pace import Pace
 
 
 __all__ = ["Subscriber"]
@@ -158,7 +159,10 @@ class Subscriber:
             if not size:
                 raise ConnectionError(self._given_up or "closed by Redis")
             batch: list[bytes] = []
+            pace = Pace()
             for begin in range(0, size, FEED_SIZE):
+                if pace.tired:
+                    pace.give_way()
                 reader.feed(buffer, begin, min(FEED_SIZE, size - begin))
                 self._parse(reader, batch, confirm)
             if batch:

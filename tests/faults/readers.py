@@ -19,6 +19,7 @@ class Readers:
 
         Args:
             stopped: do not read before `read` was called.
+            counting: count frames, whatever they say.
             receive_buffer: SO_RCVBUF.
             read_size: bytes of a read at most; each read takes a random part of it.
             stalls: [share of reads after which a socket pauses, seconds at most].

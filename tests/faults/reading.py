@@ -48,6 +48,7 @@ class Stream:
     """What comes through one socket."""
 
     def __init__(self, client, sock, data, latencies):
+        """Takes where latencies are counted; None counts frames only."""
         self.client, self.sock = client, sock
         self.open = True
         #: Bytes since the handshake, frames since the last report.
@@ -93,7 +94,8 @@ class Stream:
     def _frame(self, first, content, now):
         self.frames += 1
         if first == FIN | TEXT:
-            self._message(content, now)
+            if self._latencies is not None:
+                self._message(content, now)
         elif first == FIN | PING and not content:
             self.pings.append(now)
             with contextlib.suppress(OSError):
@@ -129,8 +131,9 @@ class Crowd:
             redis=plan["redis"], servers=[plan["server"]], public_url=plan["url"]
         )
         self._latencies = defaultdict(Counter)
+        latencies = None if plan.get("counting") else self._latencies
         self._streams = [
-            Stream(client, *self._connect(helper, client), self._latencies)
+            Stream(client, *self._connect(helper, client), latencies)
             for client in plan["clients"]
         ]
         if not plan.get("stopped"):

@@ -6,7 +6,6 @@ import pytest
 
 from freeim.relay.registry import Registry
 from freeim.relay.router import Facts, Needs, Receipt, Router
-from freeim.websocket.frames import text_frame
 from freeim.wire import ChanMessage, DirectMessage, ForceOffline
 
 
@@ -63,7 +62,7 @@ def chan(sender, name="room"):
 def test_direct_message_reaches_every_socket_of_every_receiver(speaking):
     plan = Process({1: 1, 2: 2, 3: 1}).route(direct(1, 3, 2, 9), speaking=speaking)
     assert clients(plan.receivers) == [3, 2, 2]
-    assert plan.frame == text_frame('"你"'.encode())
+    assert plan.content == '"你"'.encode()
     assert not (plan.answering or plan.decided or plan.kicked)
 
 
@@ -177,7 +176,7 @@ def test_channel_message_reaches_the_members_who_are_here(speaking):
         chan(1), speaking=speaking, members={"room": [3, 2, 99]}
     )
     assert clients(plan.receivers) == [3, 2, 2]
-    assert plan.frame == text_frame(b'"hi"')
+    assert plan.content == b'"hi"'
     assert not (plan.answering or plan.decided or plan.kicked)
 
 
