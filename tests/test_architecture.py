@@ -17,7 +17,7 @@ ORDER = """
     chans client
     subscription events group_lease group_stream event_group
     relay.outbox relay.registry relay.audience relay.router relay.heartbeat
-    relay.spokesman relay.metrics relay.pace
+    relay.spokesman relay.metrics relay.garbage relay.pace
     relay.transport relay.clerk relay.gate relay.connection relay.fanout relay.drain
     relay.roster relay.lease relay.tracked_reader relay.members relay.dispatcher
     relay.subscriber relay.watchdog relay.relay

@@ -24,6 +24,7 @@ from .clerk import Clerk
 from .connection import Connection, Terms
 from .dispatcher import Dispatcher
 from .drain import Drain
+from .garbage import collect_rarely
 from .gate import Admission, Gate
 from .heartbeat import Heartbeat
 from .lease import Lease
@@ -144,6 +145,7 @@ class Relay:
         if not monkey.is_module_patched("socket"):
             remedy = "run the relay with 'gunicorn -k gevent' or 'freeim relay'"
             raise ConfigurationError("socket", "not patched by gevent", remedy)
+        collect_rarely()
         self._clerk.start()
         self._lease.start()
         self._subscriber.start()
