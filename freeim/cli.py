@@ -1,6 +1,7 @@
-"""The command line: `freeim relay`.
+"""The command line: `freeim relay`, `freeim doctor`.
 
-Exit status: 0 after a stop by signal, 2 if an option cannot be used.
+Exit status: 0 after a stop by signal, 1 if the doctor found a fault, 2 if an option
+cannot be used.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sys
 import warnings
 
+from .doctor.arguments import add_arguments, run
 from .errors import ConfigurationError, missing_extra
 from .options import RelayOptions, variable
 
@@ -23,8 +25,11 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
     parsed = _parser().parse_args(arguments)
-    logging.basicConfig(level=parsed.log_level.upper(), format=LOG_FORMAT)
+    log_level = getattr(parsed, "log_level", "warning")
+    logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
     try:
+        if parsed.command == "doctor":
+            return run(parsed, os.environ)
         _relay(parsed)
     except ConfigurationError as error:
         print(f"freeim: {error}", file=sys.stderr)
@@ -56,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
         relay.add_argument(
             _flag(name), metavar="…", help=f"{text} [{variable(name)}{shown}]"
         )
+    doctor_parser = commands.add_parser(
+        "doctor", help="find the hop that fails between a page and its messages"
+    )
+    add_arguments(doctor_parser)
     return parser
 
 

@@ -21,6 +21,10 @@ ORDER = """
     relay.transport relay.clerk relay.gate relay.connection relay.fanout relay.drain
     relay.roster relay.lease relay.tracked_reader relay.members relay.dispatcher
     relay.subscriber relay.watchdog relay.relay
+    doctor.findings doctor.faults_before doctor.faults_behind doctor.diagnosis
+    doctor.address doctor.answers doctor.link doctor.application doctor.witness
+    doctor.plan doctor.approach doctor.stay doctor.walk doctor.printing doctor.command
+    doctor.arguments
     gunicorn_worker relay_wsgi server imhelper __init__ flask_ext cli __main__
 """.split()
 
@@ -45,9 +49,16 @@ MAY_IMPORT = {
         "relay.subscriber",
         "relay.watchdog",
         "relay.relay",
+        "doctor.walk",
     },
     "hiredis": {"relay.subscriber"},
-    "wsproto": {"websocket.deflate", "websocket.handshake", "websocket.protocol"},
+    "wsproto": {
+        "websocket.deflate",
+        "websocket.handshake",
+        "websocket.protocol",
+        "doctor.link",
+        "doctor.stay",
+    },
     "prometheus_client": {"relay.metrics"},
     "gevent": {
         "relay.transport",
