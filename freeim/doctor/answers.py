@@ -15,6 +15,7 @@ __all__ = [
     "address_in",
     "kind_of_close",
     "kind_of_connect_error",
+    "kind_of_end",
     "kind_of_garbage",
     "kind_of_idle_end",
     "kind_of_refusal",
@@ -87,12 +88,16 @@ CLOSE_KINDS = {
     CloseReason.PROTOCOL_ERROR.code: ("upgrade", "no_upgrade"),
 }
 
-IDLE_KINDS = {
-    None: "cut",
-    CloseReason.LOST.code: "cut",
-    CloseReason.SILENT.code: "silent",
+#: Close codes that say why, wherever they come.
+END_KINDS: dict[int | None, str] = {
     CloseReason.GOING_AWAY.code: "restarted",
     1012: "restarted",
+}
+
+IDLE_KINDS: dict[int | None, str] = {
+    None: "cut",
+    CloseReason.SILENT.code: "silent",
+    **END_KINDS,
 }
 
 
@@ -144,6 +149,11 @@ def kind_of_connect_error(error: OSError) -> str:
 def kind_of_close(code: int | None) -> tuple[str, str]:
     """Returns hop and kind of a socket that ended right after the 101."""
     return CLOSE_KINDS.get(code or 0, ("token", "closed"))
+
+
+def kind_of_end(code: int | None) -> str:
+    """Returns the kind of the end of a socket that was in use."""
+    return END_KINDS.get(code, "closed")
 
 
 def kind_of_idle_end(code: int | None) -> str:

@@ -16,6 +16,11 @@ NGINX = (
     'proxy_set_header Connection "upgrade";'
 )
 
+RESTARTED = Diagnosis(
+    "the relay was stopped, or its worker replaced",
+    "set gunicorn's max_requests to 0; walk again if it was a restart",
+)
+
 UPGRADE = {
     "tls_port": Diagnosis(
         "the address says ws:// but the port at {authority} speaks TLS",
@@ -117,6 +122,7 @@ TOKEN = {
 }
 
 NODE = {
+    "restarted": RESTARTED,
     "misrouted": Diagnosis(
         "application and relays list servers in another order, public_url leads to the "
         "wrong node, or the proxy mixes the nodes up",
@@ -140,6 +146,7 @@ NODE = {
 }
 
 MESSAGE = {
+    "restarted": RESTARTED,
     "nobody_listens": Diagnosis(
         "no relay is subscribed to {channel!r}: Server and Servers differ, or relays "
         "and application have different Redis servers, path_match or key_prefix",
@@ -168,6 +175,7 @@ RECEIPT = {
 }
 
 PING = {
+    "restarted": RESTARTED,
     "no_pong": Diagnosis(
         "something on the way lets no ping through, or no answer",
         "let the proxy tunnel the socket instead of inspecting frames",
@@ -188,10 +196,7 @@ IDLE = {
         "the relay heard no answer to its pings: something eats them",
         "let the proxy tunnel the socket instead of inspecting frames",
     ),
-    "restarted": Diagnosis(
-        "the relay was stopped, or its worker replaced",
-        "set gunicorn's max_requests to 0; walk again if it was a restart",
-    ),
+    "restarted": RESTARTED,
     "closed": Diagnosis(
         "the relay or a proxy closed the socket", "look the code up in close-codes.md"
     ),

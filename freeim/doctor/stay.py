@@ -10,7 +10,7 @@ from typing import Any, Callable
 from wsproto.events import CloseConnection, Event, TextMessage
 
 from ..dialects import ClientId
-from .answers import kind_of_idle_end
+from .answers import kind_of_end, kind_of_idle_end
 from .approach import Approach
 from .findings import Fault, Step
 from .link import Ended, Link, since
@@ -114,7 +114,7 @@ class Stay:
         try:
             times = [self._link.round_trip("ping", "no_pong") for _ in range(PINGS)]
         except Ended as ended:
-            raise Fault("ping", "closed", str(ended)) from ended
+            raise Fault("ping", kind_of_end(ended.code), str(ended)) from ended
         return f"answered in {min(times) * 1000:.1f} ms"
 
     def _idle(self) -> str:
@@ -153,4 +153,4 @@ class Stay:
         try:
             return self._link.wait(wanted, seconds)
         except Ended as ended:
-            raise Fault(hop, "closed", str(ended)) from ended
+            raise Fault(hop, kind_of_end(ended.code), str(ended)) from ended
