@@ -10,6 +10,7 @@ import math
 from typing import Any, Callable, Mapping
 
 from .dialects import DIALECTS, Dialect
+from .public_url import check_template
 from .redis_url import read_url
 
 
@@ -91,24 +92,16 @@ def close_code(value: Any) -> int:
     return int(code)
 
 
-def _url_template(template: Any) -> str:
-    remedy = (
-        "give a template such as wss://im.example.com/{server}{path}?token={token}, "
-        "or a mapping of server names to such templates"
-    )
-    try:
-        url = template.format(server="s", path="/p", token="t" * 8)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ValueError(remedy) from error
-    if not url.startswith(("ws://", "wss://")) or "t" * 8 not in url:
-        raise ValueError(remedy)
-    return str(template)
-
-
 def public_url(value: Any) -> str | dict[str, str]:
-    if isinstance(value, Mapping):
-        return {server: _url_template(template) for server, template in value.items()}
-    return _url_template(value)
+    if not isinstance(value, Mapping):
+        return check_template(value)
+    templates = {}
+    for server, template in value.items():
+        try:
+            templates[server] = check_template(template)
+        except ValueError as error:
+            raise ValueError(f"{error} (the template of {server!r})") from error
+    return templates
 
 
 def function(value: Any) -> Any:

@@ -24,6 +24,7 @@ from .content import check_chan, encode_content
 from .dialects import ClientId
 from .errors import InvalidClientId, InvalidMetaData
 from .options import ImClientOptions
+from .public_url import address_of
 from .redis_client import open_redis
 from .scripts import load_script
 from .wire import (
@@ -122,11 +123,8 @@ class ImClient(Chans):
         pipe.expire(tokens_key, ttl)
         pipe.execute()
         server = self._server_of(client_id)
-        public_url = self.options.public_url
-        template = public_url if isinstance(public_url, str) else public_url[server]
-        return str(
-            template.format(server=server, path=self.options.path_match, token=token)
-        )
+        options = self.options
+        return address_of(options.public_url, server, options.path_match, token)
 
     # Messages
 

@@ -12,6 +12,7 @@ from typing import Any, Callable, Mapping, TypeVar
 
 from . import checks
 from .errors import ConfigurationError
+from .public_url import check_addresses
 from .redis_url import has_hash_tag, read_url
 from .wire import Wire
 
@@ -139,12 +140,12 @@ class ImClientOptions(_System):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.public_url, dict):
-            for server in self.servers:
-                if server not in self.public_url:
-                    raise ConfigurationError(
-                        "public_url", self.public_url, f"add a template for {server!r}"
-                    )
+        try:
+            check_addresses(self.public_url, self.servers, self.path_match)
+        except ValueError as error:
+            raise ConfigurationError(
+                "public_url", self.public_url, str(error)
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent / "freeim"
 
 # Order is the rule: a module may import only modules listed before it.
 ORDER = """
-    errors dialects redis_url checks content
+    errors dialects redis_url public_url checks content
     keys wire options
     websocket.frames websocket.deflate websocket.handshake websocket.protocol
     redis_deadline redis_place redis_connection redis_client scripts presence reaper

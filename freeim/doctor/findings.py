@@ -9,7 +9,9 @@ from typing import Callable, NamedTuple, Tuple
 __all__ = ["FAILED", "OK", "SKIPPED", "Diagnosis", "Fault", "Hop", "Step", "Walk"]
 
 #: What may become of a hop.
-OK, FAILED, SKIPPED = "ok", "failed", "skipped"
+OK = "ok"
+FAILED = "failed"
+SKIPPED = "skipped"
 
 #: The name of a hop, and what returns what is seen there, or raises.
 Step = Tuple[str, Callable[[], str]]

@@ -167,13 +167,10 @@ def test_an_address_from_which_nothing_comes_back(examine, everywhere):
     found.fails_at("tcp", "timeout", "a firewall", "open port")
 
 
-def test_a_port_at_which_the_application_listens(application, examine):
+def test_a_port_at_which_the_application_listens(application, examine, everywhere):
     # The relay was started with other --urls than its configuration says.
-    with application() as other, application(public_url="ws://x/?{token}") as shop:
-        shop.address = lambda: {
-            "server": f"ws://127.0.0.1:{other.port}/ws?token={'a' * 128}"
-        }
-        found = examine(shop.url(), helper={"servers": ""})
+    with application() as other:
+        found = examine(helper={"public_url": everywhere(url_at(other.port))})
     found.fails_at("upgrade", "page", "a web page answers", "lead to the relay's port")
 
 
