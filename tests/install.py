@@ -15,6 +15,7 @@ import sys
 #: a font for Chinese.
 PROGRAMS = {
     "cc": ("the benchmark's tests", ("gcc", "libc6-dev")),
+    "nginx": ("the tests behind nginx", ("nginx-light",)),
     "chromium": ("the browser tests", ("chromium", "fonts-wqy-zenhei")),
 }
 

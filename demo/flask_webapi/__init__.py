@@ -16,6 +16,7 @@ from redis import RedisError
 from werkzeug.serving import is_running_from_reloader
 
 from freeim import ImHelper
+from freeim.options import DEFAULT_PUBLIC_URL
 
 from .nicks import Nicks
 from .routes import tell_changed, ws
@@ -41,6 +42,8 @@ def create_app(
         redis=redis or environ.get("FREEIM_REDIS", "redis://127.0.0.1:6379/0"),
         servers=servers or environ.get("FREEIM_SERVERS", "127.0.0.1:6001"),
         key_prefix=environ.get("FREEIM_KEY_PREFIX", ""),
+        # Behind a proxy: the address that browsers see, see docs/public-address.md.
+        public_url=environ.get("FREEIM_PUBLIC_URL", DEFAULT_PUBLIC_URL),
     )
     app = Flask(__name__, static_folder=STATIC, static_url_path="")
     app.extensions["nicks"] = Nicks(
