@@ -268,6 +268,20 @@ def test_servers_in_another_order(system, application, examine):
     assert found.hops["node"]["seen"] == "asked for im-1, answered by im-2"
 
 
+@pytest.mark.parametrize("client_id", [2, 3])
+def test_a_client_who_has_another_socket_where_it_belongs(system, examine, client_id):
+    urls = system.client.options.public_url
+    swapped = ImClient(
+        redis=system.redis_url, servers=["im-2", "im-1"], public_url=urls
+    )
+    with closing(system.connect(client_id)):
+        with Application(
+            lambda: {"url": swapped.prev_connect_server(client_id)}
+        ) as shop:
+            found = examine(shop.url())
+    assert found.hops["node"]["kind"] == "misrouted", found.text
+
+
 def test_a_proxy_that_cuts_what_is_idle(system, examine):
     ports = [int(node.address.rpartition(":")[2]) for node in system.nodes]
     with HttpProxy(ports[0], idle=0.2) as proxy:

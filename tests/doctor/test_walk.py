@@ -10,6 +10,7 @@ import websocket
 
 from freeim import ImClient
 from freeim.doctor.diagnosis import DIAGNOSES
+from freeim.websocket.frames import text_frame
 
 from ..running import System, wait_until
 from .way import Application, HttpProxy, Listener
@@ -181,6 +182,35 @@ def test_a_proxy_that_holds_messages_back(system, examine):
         "1 relay processes took the message",
         "turn off buffering",
     )
+
+
+def test_messages_of_others_are_not_taken_for_its_own(system, examine):
+    def with_another(data):
+        return (text_frame(b'"another"') if b"freeim doctor" in data else b"") + data
+
+    with HttpProxy(port_of(system.nodes[0]), answer=with_another) as proxy:
+        found = examine(helper={"public_url": through(system, proxy)}, server="im-1")
+    assert found.status == 0, found.text
+
+
+def test_a_proxy_that_eats_the_relays_pings(redis_url, examine):
+    timing = {"ping_interval": 0.2, "idle_timeout": 0.6}
+    with System(redis_url, "freeim relay", ("brisk",), **timing) as brisk:
+
+        def no_ping(data):
+            return b"" if data.startswith(b"\x89") else data
+
+        options = {"redis": redis_url, "servers": ["brisk"]}
+        direct = brisk.client.options.public_url
+        good = examine(helper={**options, "public_url": direct}, idle=1.2)
+        with HttpProxy(port_of(brisk.nodes[0]), answer=no_ping) as proxy:
+            url = f"ws://127.0.0.1:{proxy.port}/ws?token={{token}}"
+            found = examine(helper={**options, "public_url": url}, idle=5.0)
+    # An observation window of twice the relay's patience.
+    assert good.status == 0, good.text
+    assert re.search(r"[2-9] pings of the relay", good.hops["idle"]["seen"])
+    found.fails_at("idle", "silent", "no answer to its pings", "tunnel the socket")
+    assert "4509" in found.hops["idle"]["seen"]
 
 
 def test_a_proxy_that_drops_the_close_frame(system, examine):
