@@ -4,6 +4,7 @@ The application uses `ImHelper`; the relay is `freeim.relay_wsgi:app` under guni
 `freeim relay`. Importing this package loads neither gevent nor flask.
 """
 
+from .atomic import Atomic
 from .client import ImClient, ImSendEvent
 from .errors import (
     ConfigurationError,
@@ -26,6 +27,7 @@ from .options import ImClientOptions, RelayOptions
 __version__ = "0.1.0"
 
 __all__ = [
+    "Atomic",
     "ClientEvent",
     "ConfigurationError",
     "EventBusSubscription",

@@ -6,8 +6,11 @@ last socket anywhere closes.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Sequence
 
+from .atomic import Caller
+from .calls import Call
 from .content import check_chan
 from .dialects import ClientId
 from .scripts import load_script
@@ -20,12 +23,12 @@ __all__ = ["Chans"]
 CLEAR_CHUNK = 500
 
 
-class Chans:
+class Chans(Caller):
     """The channels of one system; a part of `ImClient`."""
 
     def __init__(self, redis: Any, wire: Wire) -> None:
         """Stores an open client of Redis and the system's names."""
-        self.redis = redis
+        super().__init__(redis)
         self.wire = wire
         self._dialect = wire.dialect
         self._join = load_script("join_chan")
@@ -92,10 +95,9 @@ class Chans:
         checked = [(self._dialect.check(one), check_chan(chan)) for one, chan in pairs]
         if not checked:
             return
-        pipe = self.redis.pipeline(transaction=False)
-        for client_id, chan in checked:
-            script(
-                pipe,
+        steps = [
+            partial(
+                script,
                 keys=[
                     self.wire.chan_key(chan),
                     self.wire.client_key(client_id),
@@ -103,4 +105,6 @@ class Chans:
                 ],
                 args=[str(client_id), chan],
             )
-        pipe.execute()
+            for client_id, chan in checked
+        ]
+        self._call(Call(steps, lambda answers: None))

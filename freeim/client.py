@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from functools import partial
 from typing import (
     Any,
     Callable,
@@ -19,6 +20,8 @@ from typing import (
 )
 from uuid import UUID
 
+from .atomic import HELD
+from .calls import Call
 from .chans import Chans
 from .content import check_chan, encode_content
 from .dialects import ClientId
@@ -81,9 +84,6 @@ class ImClient(Chans):
                 key_prefix=options.key_prefix,
             )
         super().__init__(redis, options.wire)
-        #: Functions called with an `ImSendEvent` before each publish. One that raises
-        #: keeps the whole call from sending anything.
-        self.on_send: list[Callable[[ImSendEvent], Any]] = []
         self._revoke = load_script("revoke_tokens")
 
     def __repr__(self) -> str:
@@ -146,6 +146,7 @@ class ImClient(Chans):
 
         Returns:
             How many relay processes took it. 0: nobody was listening, it is lost.
+            -1 in `atomic`: it has not left yet.
 
         Raises:
             InvalidClientId: if any id is none; nothing was sent.
@@ -157,7 +158,7 @@ class ImClient(Chans):
         for receiver in self._distinct(receive_client_ids):
             groups.setdefault(self._server_of(receiver), []).append(receiver)
         receipt = bool(receipt)
-        return self._publish(
+        return self._send(
             (
                 ImSendEvent(server, sender, ids, None, message, receipt),
                 self.wire.encode_direct(DirectMessage(sender, ids, content, receipt)),
@@ -223,14 +224,13 @@ class ImClient(Chans):
         """
         client_id = self._dialect.check(client_id)
         channel = self.wire.server_channel(self._server_of(client_id))
-        pipe = self.redis.pipeline(transaction=False)
-        self._revoke(
-            pipe,
+        revoke = partial(
+            self._revoke,
             keys=[self.wire.tokens_key(client_id)],
             args=[self.wire.token_key_prefix],
         )
-        pipe.publish(channel, self.wire.encode_kick(ForceOffline(client_id)))
-        return int(pipe.execute()[-1])
+        kick = _publish(channel, self.wire.encode_kick(ForceOffline(client_id)))
+        return int(self._call(Call([revoke, kick], lambda answers: answers[-1], HELD)))
 
     # Shared steps
 
@@ -245,18 +245,21 @@ class ImClient(Chans):
     def _send_to_all(self, sender: ClientId, chan: str | None, message: Any) -> int:
         content = encode_content(message, self.options.json_dumps)
         payload = self.wire.encode_chan(ChanMessage(sender, chan, content))
-        return self._publish(
+        return self._send(
             (ImSendEvent(server, sender, [], chan, message), payload)
             for server in self.options.servers
         )
 
-    def _publish(self, sends: Iterable[tuple[ImSendEvent, str]]) -> int:
-        pipe = self.redis.pipeline(transaction=False)
+    def _send(self, sends: Iterable[tuple[ImSendEvent, str]]) -> int:
+        events, steps = [], []
         for event, payload in sends:
-            for listener in self.on_send:
-                listener(event)
-            pipe.publish(self.wire.server_channel(event.server), payload)
-        return sum(pipe.execute())
+            events.append(event)
+            steps.append(_publish(self.wire.server_channel(event.server), payload))
+        return int(self._call(Call(steps, sum, HELD, events)))
+
+
+def _publish(channel: str, payload: str) -> Callable[[Any], Any]:
+    return lambda pipe: pipe.publish(channel, payload)
 
 
 def _is_one(value: Any) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Iterable, overload
 
+from .atomic import Atomic
 from .client import ImClient
 from .dialects import ClientId
 from .errors import NotInitializedError
@@ -106,6 +107,11 @@ class ImHelper(metaclass=_Facade):
     def send_broadcast_message(cls, message: Any) -> int:
         """Sends a message to every client."""
         return cls.instance.send_broadcast_message(message)
+
+    @classmethod
+    def atomic(cls) -> Atomic:
+        """Returns a block: `with ImHelper.atomic():` has its calls leave together."""
+        return cls.instance.atomic()
 
     @classmethod
     def get_client_list_by_online(cls) -> list[ClientId]:

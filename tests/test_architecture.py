@@ -14,7 +14,7 @@ ORDER = """
     keys wire options
     websocket.frames websocket.deflate websocket.handshake websocket.protocol
     redis_deadline redis_place redis_connection redis_client scripts presence reaper
-    chans client
+    calls atomic chans client
     subscription events group_lease group_stream event_group
     relay.outbox relay.registry relay.audience relay.router relay.heartbeat
     relay.spokesman relay.metrics relay.garbage relay.pace

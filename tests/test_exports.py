@@ -21,6 +21,7 @@ METHODS = {
     "send_message": "(sender_client_id, receive_client_ids, message, receipt=False)",
     "send_chan_message": "(sender_client_id, chan, message)",
     "send_broadcast_message": "(message)",
+    "atomic": "()",
     "get_client_list_by_online": "()",
     "has_online": "(client_id)",
     "force_offline": "(client_id)",
