@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, Callable, Mapping
 
-from .dialects import DIALECTS, Dialect
+from .dialects import DIALECTS, PARTITIONS, Dialect
 from .public_url import check_template
 from .redis_url import read_url
 
@@ -55,6 +55,12 @@ def dialect(value: Any) -> Dialect:
     if not isinstance(value, str) or value not in DIALECTS:
         raise ValueError(f"choose one of {', '.join(sorted(DIALECTS))}")
     return DIALECTS[value]
+
+
+def partition(value: Any) -> str:
+    if not isinstance(value, str) or value not in PARTITIONS:
+        raise ValueError(f"choose one of {', '.join(sorted(PARTITIONS))}")
+    return value
 
 
 def text(value: Any) -> str:

@@ -1,19 +1,21 @@
-"""The two FreeIM wire dialects, as two values of one class.
+"""The two FreeIM wire dialects, as two values of one class, and which server is whose.
 
-Nothing outside this module asks which dialect is in use.
+Nothing outside this module asks which dialect or which partition is in use.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Callable, Sequence, Union
 from uuid import UUID
 
 from .errors import InvalidClientId
 
 
-__all__ = ["DIALECTS", "ClientId", "Dialect", "V1", "V2"]
+__all__ = ["DIALECTS", "PARTITIONS", "ClientId", "Dialect", "V1", "V2"]
 
 #: A user, app or device that may hold several sockets: an integer in v2, a GUID in v1.
 ClientId = Union[int, UUID]
@@ -38,12 +40,15 @@ class Dialect:
     from_text: Callable[[str], ClientId]
     #: The id as a JSON value.
     to_json: Callable[[Any], int | str]
-    #: The number whose remainder by the number of servers picks the server.
-    shard: Callable[[Any], int]
+    #: Returns the server of a client (FreeIM `SelectServer`).
+    select_server: Callable[[Any, Sequence[str]], str]
 
-    def select_server(self, client_id: ClientId, servers: Sequence[str]) -> str:
-        """Returns the server of a client (FreeIM `SelectServer`)."""
-        return servers[self.shard(client_id) % len(servers)]
+    def partitioned(self, name: str) -> Dialect:
+        """Returns this dialect with the clients spread by one of `PARTITIONS`."""
+        select_server = PARTITIONS[name]
+        if select_server is None:
+            return self
+        return replace(self, select_server=select_server)
 
 
 _INT_EXPECTED = "an integer from 1 to 2**63-1"
@@ -92,9 +97,53 @@ def _itself(client_id: int) -> int:
     return client_id
 
 
-def _last_four_hex_digits(client_id: UUID) -> int:
-    return client_id.int & 0xFFFF
+def _by_remainder(client_id: int, servers: Sequence[str]) -> str:
+    return servers[client_id % len(servers)]
 
+
+def _by_last_four_hex_digits(client_id: UUID, servers: Sequence[str]) -> str:
+    return servers[(client_id.int & 0xFFFF) % len(servers)]
+
+
+#: Makes 64 bits of an id; ids of v2 stay as they are. A prime: no pattern in GUIDs
+#: that count in one place lets many fall together.
+_FOLD = 2**64 - 59
+_MASK = 2**64 - 1
+
+
+@lru_cache(maxsize=64)
+def _seeds(servers: tuple[str, ...]) -> list[tuple[int, str]]:
+    digests = [blake2b(one.encode(), digest_size=8).digest() for one in servers]
+    return [(int.from_bytes(x, "big"), one) for x, one in zip(digests, servers)]
+
+
+def _by_rendezvous(client_id: ClientId, servers: Sequence[str]) -> str:
+    """Returns the server that has the highest lot for this client.
+
+    A server that is added takes those over for whom it draws the highest, one that is
+    removed leaves its own to the others; nobody else moves. The lot is splitmix64's
+    finalizer of id xor seed: blake2b for each pair takes twice as long, and CRC-32
+    does not mix, so that servers would get very different shares.
+    """
+    number = int(client_id) % _FOLD
+    highest = -1
+    chosen = ""
+    for seed, server in _seeds(tuple(servers)):
+        lot = number ^ seed
+        lot = (lot ^ (lot >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
+        lot = (lot ^ (lot >> 27)) * 0x94D049BB133111EB & _MASK
+        lot ^= lot >> 31
+        if lot > highest:
+            highest = lot
+            chosen = server
+    return chosen
+
+
+#: How clients are spread over servers; None is the dialect's own way, which C# knows.
+PARTITIONS: dict[str, Callable[[Any, Sequence[str]], str] | None] = {
+    "modulo": None,
+    "rendezvous": _by_rendezvous,
+}
 
 #: FreeIM 2.0 and later.
 V2 = Dialect(
@@ -105,7 +154,7 @@ V2 = Dialect(
     check_sender=_check_int_or_zero,
     from_text=_int_from_text,
     to_json=_itself,
-    shard=_itself,
+    select_server=_by_remainder,
 )
 
 #: FreeIM 1.0.8, the version of the article.
@@ -117,7 +166,7 @@ V1 = Dialect(
     check_sender=_check_any_guid,
     from_text=_check_guid,
     to_json=str,
-    shard=_last_four_hex_digits,
+    select_server=_by_last_four_hex_digits,
 )
 
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (V2, V1)}

@@ -86,6 +86,12 @@ class _System(_Checked):
     )
     path_match: str = _option(checks.path, "/ws", "path of the WebSocket")
     dialect: Any = _option(checks.dialect, "v2", "FreeIM's wire: v2, or the older v1")
+    partition: str = _option(
+        checks.partition,
+        "modulo",
+        "how clients are spread over servers: modulo, as C# does, or rendezvous, "
+        "which moves few when servers change; the same in all parts",
+    )
     key_prefix: str = _option(
         checks.text,
         "",
@@ -107,7 +113,17 @@ class _System(_Checked):
     @property
     def wire(self) -> Wire:
         """The names and encodings that follow from these options."""
-        return Wire(self.dialect, self.path_match, self.key_prefix)
+        dialect = self.dialect.partitioned(self.partition)
+        return Wire(dialect, self.path_match, self.key_prefix)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is no fault, but has a condition that only the operator knows."""
+        remarks = {
+            "rendezvous": "partition='rendezvous': C# FreeIM does not know it, so no "
+            "C# node or C# helper may share this system",
+        }
+        return [remarks[self.partition]] if self.partition in remarks else []
 
 
 @dataclass(frozen=True)

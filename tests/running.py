@@ -190,7 +190,7 @@ class System:
             )
             for name in names
         ]
-        system = {"dialect", "path_match", "key_prefix"}
+        system = {"dialect", "partition", "path_match", "key_prefix"}
         self.client = ImClient(
             redis=redis_url,
             servers=names,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import timeit
+from collections import Counter
 from uuid import UUID
 
 import pytest
 
-from freeim.dialects import DIALECTS, V1, V2
+from freeim.dialects import DIALECTS, PARTITIONS, V1, V2
 from freeim.errors import InvalidClientId
 
 from .running import VECTORS
@@ -68,6 +71,15 @@ BAD_TEXTS = [
 
 # 32 characters that int(…, 16), and so uuid.UUID, takes for hexadecimal digits.
 NOT_QUITE_HEX = ["0x" + "1" * 30, "+" + "1" * 31, " " + "1" * 31, "1_" * 15 + "11"]
+
+
+#: The cases of docs/wire-format.md.
+RENDEZVOUS = [
+    ("v2", 1000, "127.0.0.1:6002"),
+    ("v2", LAST_INT, "127.0.0.1:6003"),
+    ("v1", "6f9619ff-8b86-d011-b42d-00c04fc964ff", "127.0.0.1:6001"),
+    ("v1", "12345678-1234-5678-1234-567812340000", "127.0.0.1:6002"),
+]
 
 
 @pytest.mark.parametrize("dialect, value, client_id", GOOD)
@@ -139,6 +151,87 @@ def test_select_server_picks_the_one_that_csharp_picks(case):
     servers = [f"server {number}" for number in range(case["nodes"])]
     client_id = dialect.check(case["id"])
     assert dialect.select_server(client_id, servers) == servers[case["index"]]
+
+
+_random = random.Random(7)
+
+#: 100,000 ids of each dialect as applications have them: v2 in order, v1 at random and,
+#: as databases make them, counting in one place.
+CROWDS = {
+    "v2": (V2, range(1, 100_001)),
+    "v1 random": (V1, [UUID(int=_random.getrandbits(128)) for _ in range(100_000)]),
+    "v1 in order": (
+        V1,
+        [UUID(int=(i << 80) + (11 << 64) + 42) for i in range(100_000)],
+    ),
+}
+
+
+def spread(dialect, ids, servers):
+    return [dialect.select_server(one, servers) for one in ids]
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+@pytest.mark.parametrize("nodes", [2, 9])
+def test_rendezvous_moves_only_those_whom_a_new_server_takes(crowd, nodes):
+    dialect, ids = CROWDS[crowd]
+    servers = [f"10.0.0.{number}:6001" for number in range(nodes)]
+    rendezvous = dialect.partitioned("rendezvous")
+    before = spread(rendezvous, ids, servers)
+    # The place in the list is of no matter.
+    after = spread(rendezvous, ids, ["new", *servers])
+    moved = [new for old, new in zip(before, after) if old != new]
+    assert set(moved) == {"new"}
+    share = len(moved) / len(ids)
+    assert share == pytest.approx(1 / (nodes + 1), rel=0.05)
+    by_modulo = zip(
+        spread(dialect, ids, servers), spread(dialect, ids, [*servers, "new"])
+    )
+    elsewhere = sum(old != new for old, new in by_modulo) / len(ids)
+    print(f"{crowd}: {nodes} + 1 nodes move {share:.4f}, by modulo {elsewhere:.4f}")
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+@pytest.mark.parametrize(
+    "name", ["10.0.0.{}:6001", "im-{}", "freeim-{}.freeim.default.svc"]
+)
+def test_rendezvous_gives_each_server_its_share(crowd, name):
+    dialect, ids = CROWDS[crowd]
+    servers = [name.format(number) for number in range(8)]
+    counts = Counter(spread(dialect.partitioned("rendezvous"), ids, servers))
+    shares = [counts[server] * 8 / len(ids) for server in servers]
+    assert max(abs(share - 1) for share in shares) < 0.05
+    # What a server that goes away held is shared by the others.
+    left = Counter(spread(dialect.partitioned("rendezvous"), ids, servers[1:]))
+    gains = [left[server] - counts[server] for server in servers[1:]]
+    assert sum(gains) == counts[servers[0]]
+    assert max(abs(gain * 7 / sum(gains) - 1) for gain in gains) < 0.15
+
+
+@pytest.mark.parametrize("case", RENDEZVOUS, ids=str)
+def test_rendezvous_is_what_the_document_says(case):
+    dialect, client_id, server = case
+    servers = ["127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"]
+    select_server = DIALECTS[dialect].partitioned("rendezvous").select_server
+    client_id = DIALECTS[dialect].check(client_id)
+    assert select_server(client_id, servers) == server
+    assert select_server(client_id, tuple(reversed(servers))) == server
+
+
+def test_rendezvous_costs_microseconds():
+    servers = tuple(f"10.0.0.{number}:6001" for number in range(4))
+    cost = {}
+    for name in PARTITIONS:
+        one = V2.partitioned(name).select_server
+        repeat = timeit.repeat(lambda one=one: one(10**17, servers), number=2000)
+        cost[name] = min(repeat) / 2000 * 1e6
+    print(", ".join(f"{name} {one:.2f} µs" for name, one in cost.items()))
+    assert cost["rendezvous"] < 30
+
+
+def test_modulo_is_the_dialects_own_way():
+    assert V1.partitioned("modulo") is V1
+    assert V2.partitioned("modulo") is V2
 
 
 def test_dialects_are_found_by_their_names():

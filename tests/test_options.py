@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "FREEIM_SERVERS": ("a:1, b:2", ("a:1", "b:2")),
     "FREEIM_PATH_MATCH": ("/im", "/im"),
     "FREEIM_DIALECT": ("v1", V1),
+    "FREEIM_PARTITION": ("rendezvous", "rendezvous"),
     "FREEIM_KEY_PREFIX": ("blue:", "blue:"),
     "FREEIM_SERVER": ("b:2", "b:2"),
     "FREEIM_PING_INTERVAL": ("5", 5.0),
@@ -39,6 +40,7 @@ ENVIRONMENT = {
     [
         ("path_match", "/ws"),
         ("key_prefix", ""),
+        ("partition", "modulo"),
         ("ping_interval", 25.0),
         ("idle_timeout", 35.0),
         ("outbox_limit", 1024 * 1024),
@@ -57,6 +59,7 @@ def test_relay_defaults_are_those_of_the_design(name, value):
     [
         ("path_match", "/ws"),
         ("key_prefix", ""),
+        ("partition", "modulo"),
         ("public_url", "ws://{server}{path}?token={token}"),
         ("token_ttl", 10),
         ("connect_timeout", 1.0),
@@ -95,6 +98,23 @@ def test_wire_follows_from_dialect_path_and_prefix(options_class):
 
 
 @BOTH
+def test_partition_changes_whose_server_is_which_and_has_a_remark(options_class):
+    servers = ["a", "b", "c"]
+    own = {"server": "a"} if options_class is RelayOptions else {}
+    plain = options_class(servers=servers, **own)
+    other = dataclasses.replace(plain, partition="rendezvous")
+    ids = range(1, 100)
+    spread = [
+        [one.wire.dialect.select_server(i, servers) for i in ids]
+        for one in (plain, other)
+    ]
+    assert spread[0] == [servers[i % 3] for i in ids] != spread[1]
+    assert plain.remarks == []
+    assert "C#" in other.remarks[0]
+    assert (plain.wire.prefix, plain.dialect) == (other.wire.prefix, other.dialect)
+
+
+@BOTH
 def test_options_cannot_be_changed(options_class):
     with pytest.raises(dataclasses.FrozenInstanceError):
         options_class(servers=["a"]).path_match = "/x"
@@ -109,6 +129,7 @@ def test_options_cannot_be_changed(options_class):
         ("servers", "a,a"),
         ("path_match", "ws"),
         ("dialect", "v3"),
+        ("partition", "random"),
         ("key_prefix", None),
     ],
 )

@@ -69,8 +69,8 @@ class Gate:
         if not self._misrouted:
             self._misrouted = True
             logger.warning(
-                "< client %s came to %s but its messages go to %s: compare the servers "
-                "of all parts, and the addresses that public_url leads to",
+                "< client %s came to %s but its messages go to %s: compare servers and "
+                "partition of all parts, and the addresses that public_url leads to",
                 client_id,
                 self._server,
                 server,
