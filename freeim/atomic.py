@@ -86,8 +86,12 @@ class Atomic:
         self._leave(self._held.take())
 
     def discard(self) -> None:
-        """Forgets what was called in this block so far."""
-        self._held.discard()
+        """Forgets everything that waits, what surrounds this block included.
+
+        For a transaction that was rolled back. What is to be forgotten of this block
+        alone is so if it raises.
+        """
+        self._held.take()
 
     def add(self, call: Call) -> Any:
         """Keeps a call; returns what its caller gets meanwhile."""

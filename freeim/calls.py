@@ -43,10 +43,6 @@ class Held:
         self._calls.append(call)
         return call.held
 
-    def discard(self) -> None:
-        """Forgets what this block has called so far."""
-        self._calls = []
-
     def take(self) -> list[Call]:
         """Returns what waits, in its order, what the blocks around hold before it."""
         calls = self._outer.take() if self._outer else []

@@ -191,7 +191,9 @@ def test_a_block_may_be_sent_or_forgotten_before_its_end(client, ear):
         block.send()
         assert ear.contents() == ["1"]
         client.send_message(0, 2, 2)
-        block.discard()
+        with client.atomic() as inner:
+            client.send_message(0, 2, 2)
+            inner.discard()
         client.send_message(0, 2, 3)
     assert ear.contents() == ["3"]
     assert block.taken == [1, 1]

@@ -45,17 +45,6 @@ def test_a_block_inside_is_forgotten_alone():
     assert names(outer.close(keep=True)) == ["a"]
 
 
-def test_discard_forgets_what_this_block_has_so_far():
-    outer = Held()
-    outer.add(call("a"))
-    inner = Held(outer)
-    inner.add(call("b"))
-    inner.discard()
-    inner.add(call("c"))
-    inner.close(keep=True)
-    assert names(outer.close(keep=True)) == ["a", "c"]
-
-
 def test_take_takes_what_the_blocks_around_hold_before_its_own():
     outer = Held()
     outer.add(call("a"))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from freeim import ImClientOptions, RelayOptions
+from freeim.flask_ext import config_keys
 from freeim.options import variable
 from freeim.relay.metrics import Metrics
 from freeim.websocket.frames import CloseReason
@@ -22,7 +23,7 @@ from .test_architecture import MAY_IMPORT, ORDER
 
 ROOT = Path(__file__).parent.parent
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 SETUP_COMMANDS = [
     "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' "
@@ -90,6 +91,11 @@ def helper_options():
     return table(head, *rows)
 
 
+def flask_config():
+    rows = [(code(key), code(default), text) for key, text, default in config_keys()]
+    return table(("key", "default", "meaning"), *rows)
+
+
 def close_codes():
     head = ("code", "name", "text", "when", "may the browser come back?")
     rows = [
@@ -109,6 +115,7 @@ def close_codes():
 TABLES = {
     ("docs/options.md", "relay options"): relay_options,
     ("docs/options.md", "helper options"): helper_options,
+    ("docs/recipes/flask.md", "flask config"): flask_config,
     ("docs/close-codes.md", "close codes"): close_codes,
 }
 
