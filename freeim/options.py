@@ -202,6 +202,11 @@ class RelayOptions(_System):
     message_limit: int = _option(
         checks.byte_count, 64 * 1024, "longest message that a client may send"
     )
+    max_frames_per_second: int = _option(
+        checks.whole_number,
+        30,
+        "frames of any kind that a client may send in a second; 0 is any number",
+    )
     drain_window: float = _option(
         checks.seconds, 5.0, "closing all sockets at a stop is spread over this time"
     )

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent / "freeim"
 ORDER = """
     errors dialects redis_url public_url checks content
     keys wire options
-    websocket.frames websocket.deflate websocket.handshake websocket.protocol
+    websocket.frames websocket.deflate websocket.handshake websocket.limits
+    websocket.protocol
     redis_deadline redis_place redis_connection redis_client scripts presence reaper
     calls atomic chans client
     subscription events group_lease group_stream event_group
@@ -55,6 +56,7 @@ MAY_IMPORT = {
     "wsproto": {
         "websocket.deflate",
         "websocket.handshake",
+        "websocket.limits",
         "websocket.protocol",
         "doctor.link",
         "doctor.stay",

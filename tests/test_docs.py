@@ -39,7 +39,7 @@ WHEN = {
     "refusal with 400 or 426 after the 101",
     CloseReason.LOST: "never sent: the connection broke without a close frame",
     CloseReason.INVALID_DATA: "the browser sent a text that is not UTF-8",
-    CloseReason.POLICY: "not used yet",
+    CloseReason.POLICY: "the browser sent more than `max_frames_per_second`",
     CloseReason.TOO_BIG: "the browser sent a message over `message_limit`",
     CloseReason.INTERNAL_ERROR: "a bug in the relay; its log has the traceback",
     CloseReason.TRY_LATER: "Redis did not take the socket's count, or a refusal with "

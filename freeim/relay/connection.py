@@ -28,6 +28,14 @@ logger = logging.getLogger(__name__)
 #: Seconds that a peer has for its close frame once ours is out.
 CLOSE_TIMEOUT = 2.0
 
+#: Seconds between two pongs that nobody counts; the answers to our pings are further
+#: apart.
+PONG_PAUSE = 1.0
+
+#: Bytes of the pongs that may come in one piece to be not counted: some that were held
+#: up on the way.
+FEW_PONGS = 48
+
 PING = ping_frame()
 
 
@@ -36,6 +44,7 @@ class Terms(NamedTuple):
 
     outbox_limit: int
     message_limit: int
+    frame_rate: int
     #: Called once for each connection, when its socket is closed.
     on_end: Callable[[Connection], None]
     #: Called for each mark with whether its frame was written.
@@ -246,13 +255,17 @@ class Connection:
             self._finish()
 
     def _received(self, data: bytes) -> None:
-        self.heard_at = time.monotonic()
+        now = time.monotonic()
+        paused, self.heard_at = now - self.heard_at > PONG_PAUSE, now
         if self._protocol is None:
-            if only_pongs(data):
+            if paused and len(data) <= FEW_PONGS and only_pongs(data):
                 return
-            self._protocol = Protocol(self._terms.message_limit, self.deflates)
+            terms = self._terms
+            self._protocol = Protocol(
+                terms.message_limit, self.deflates, frame_rate=terms.frame_rate, now=now
+            )
         try:
-            self._protocol.receive_data(data)
+            self._protocol.receive_data(data, now)
         except Exception as error:
             # This branch should never run: it's a safety net in case of bugs.
             gevent.spawn(logger.error, "unexpected internal error", exc_info=error)
@@ -268,6 +281,9 @@ class Connection:
                 self.push(answer)
             if protocol.fault is not None:
                 self.close(protocol.fault)
+                if self._outbox is None:
+                    # Its close frame will not be found in what comes: the end must do.
+                    self._transport.end_writing()
             return
         if self.reason is None:
             # RFC 6455 §5.5.1: nothing may follow a close frame.

@@ -106,6 +106,7 @@ class Relay:
         self._terms = Terms(
             options.outbox_limit,
             options.message_limit,
+            options.max_frames_per_second,
             self._ended,
             self._dispatcher.settled,
         )

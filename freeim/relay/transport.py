@@ -79,6 +79,11 @@ class Transport:
             self._writing.close()
             self._writing = None
 
+    def end_writing(self) -> None:
+        """Ends our half of the stream: the peer sees the end behind what was sent."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
     def shutdown(self) -> None:
         """Ends the stream in both directions; the end can be read then."""
         with contextlib.suppress(OSError):
@@ -106,6 +111,10 @@ class TlsTransport(Transport):
     def __init__(self, sock: Any, buffered: bytes) -> None:
         sock.settimeout(0.0)
         super().__init__(sock, buffered)
+
+    def end_writing(self) -> None:
+        # TLS would be taken off both halves: the peer has until it is cut off.
+        pass
 
     def receive(self) -> bytes:
         # What was decrypted already makes no socket readable: take all there is.

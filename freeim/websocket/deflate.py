@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from codecs import getincrementaldecoder
 from typing import Any, Mapping
 
 from wsproto.extensions import Extension
@@ -42,6 +43,8 @@ LEVEL = 1
 #: Bytes from which a message is compressed. Measured as above: one of 64 bytes becomes
 #: 3 % shorter, of 128 16 % or 20 bytes, half a packet's head; of 256 a third.
 WORTH_IT = 256
+
+UTF_8 = getincrementaldecoder("utf-8")
 
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 OFFER = re.compile(r'(?:[^,"]|"[^"]*")+')
@@ -120,6 +123,8 @@ class Inflater(Extension):
         self._room = message_limit
         #: There while a compressed message comes: 40 KiB at the most.
         self._inflate: Any = None
+        #: Follows the characters of a compressed text.
+        self._decoder: Any = None
         #: Whether the frame that comes is part of a message.
         self._data = False
 
@@ -141,6 +146,7 @@ class Inflater(Extension):
         if opcode in (Opcode.TEXT, Opcode.BINARY):
             self._room = self._limit
             self._inflate = zlib.decompressobj(-WINDOW) if rsv.rsv1 else None
+            self._decoder = UTF_8() if opcode is Opcode.TEXT and rsv.rsv1 else None
         elif rsv.rsv1:
             # §6.1: the first frame speaks for the message; control frames are plain.
             return Code.PROTOCOL_ERROR
@@ -169,7 +175,11 @@ class Inflater(Extension):
         try:
             # One more than may be: zlib stops there, whatever the rest would become.
             piece: bytes = self._inflate.decompress(data, self._room + 1)
-        except zlib.error:
+            # wsproto looks at characters, too, but would never see those of a piece
+            # that is too big: the first fault would depend on the pieces that come.
+            if self._decoder is not None:
+                self._decoder.decode(piece[: self._room])
+        except (zlib.error, UnicodeDecodeError):
             return Code.INVALID_FRAME_PAYLOAD_DATA
         self._room -= len(piece)
         return Code.MESSAGE_TOO_BIG if self._room < 0 else piece

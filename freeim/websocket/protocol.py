@@ -11,6 +11,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from .deflate import Inflater
 from .frames import CloseReason, close_frame, pong_frame
+from .limits import Allowance, Limits
 
 
 __all__ = ["Protocol", "only_pongs"]
@@ -19,7 +20,10 @@ __all__ = ["Protocol", "only_pongs"]
 PONG_HEAD, PONG_LENGTH = b"\x8a\x80", 6
 
 #: wsproto's codes for what a peer did wrong; anything else is a protocol error.
-FAULTS = {1007: CloseReason.INVALID_DATA, 1009: CloseReason.TOO_BIG}
+FAULTS = {
+    reason.code: reason
+    for reason in (CloseReason.INVALID_DATA, CloseReason.POLICY, CloseReason.TOO_BIG)
+}
 
 
 class Protocol:
@@ -30,27 +34,35 @@ class Protocol:
     """
 
     __slots__ = (
+        "_allowance",
         "_connection",
         "_deflates",
         "_message_limit",
-        "_size",
         "_to_send",
         "fault",
         "peer",
     )
 
-    def __init__(self, message_limit: int, deflates: bool = False) -> None:
+    def __init__(
+        self,
+        message_limit: int,
+        deflates: bool = False,
+        frame_rate: int = 0,
+        now: float = 0.0,
+    ) -> None:
         """Takes the longest message, as it is when inflated.
 
         Args:
             deflates: whether the peer may compress its messages.
+            frame_rate: frames of any kind that may come in a second; 0 is any number.
+            now: the time, by the clock of `receive_data`.
         """
         self._message_limit = message_limit
         self._deflates = deflates
+        self._allowance = Allowance(frame_rate, now)
         # Made on the first bytes that are not an empty pong: most sockets never need
         # one, and it takes more memory than the rest of the socket.
         self._connection: Connection | None = None
-        self._size = 0
         self._to_send = b""
         #: What the peer did wrong.
         self.fault: CloseReason | None = None
@@ -62,42 +74,38 @@ class Protocol:
         """Whether the peer sent its close frame."""
         return self.peer is not None
 
-    def receive_data(self, data: bytes) -> None:
+    def receive_data(self, data: bytes, now: float = 0.0) -> None:
         """Takes bytes as they come, at any split."""
         if self.fault is not None or self.close_received:
             return
+        self._allowance.renew(now)
         if self._connection is None:
             if only_pongs(data):
+                if not self._allowance.take(len(data) // PONG_LENGTH):
+                    self.fault = CloseReason.POLICY
                 return
-            self._connection = Connection(
-                ConnectionType.SERVER,
-                [Inflater(self._message_limit)] if self._deflates else None,
-            )
+            self._connection = self._parser()
         self._connection.receive_data(data)
         for event in self._connection.events():
             if isinstance(event, (TextMessage, BytesMessage)):
-                self._count(event)
+                self._message(event)
             elif isinstance(event, Ping):
                 self._to_send += pong_frame(bytes(event.payload))
             elif isinstance(event, CloseConnection):
                 self._close(event)
-            if self.fault is not None:
-                return
 
     def data_to_send(self) -> bytes:
         """Returns the frames that answer what came, once."""
         data, self._to_send = self._to_send, b""
         return data
 
-    def _count(self, event: object) -> None:
-        assert isinstance(event, (TextMessage, BytesMessage))
-        # wsproto hands a message out in the pieces that came, so nothing is kept.
-        piece = event.data
-        self._size += len(piece.encode() if isinstance(piece, str) else piece)
-        if self._size > self._message_limit:
-            self.fault = CloseReason.TOO_BIG
-        elif event.message_finished:
-            self._size = 0
+    def _parser(self) -> Connection:
+        limits = Limits(self._message_limit, self._allowance)
+        inflaters = [Inflater(self._message_limit)] if self._deflates else []
+        return Connection(ConnectionType.SERVER, [limits, *inflaters])
+
+    def _message(self, event: TextMessage | BytesMessage) -> None:
+        """Drops a piece of a message: clients have nothing to say."""
 
     def _close(self, event: CloseConnection) -> None:
         assert self._connection is not None
