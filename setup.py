@@ -43,6 +43,7 @@ TEST = [
     "pytest-timeout>=2.1",
     "trustme>=1.0",
     "websocket-client>=1.6",
+    "websockets>=13.0",
 ]
 
 setup(
