@@ -24,6 +24,11 @@ FAULTS = {
 }
 
 
+#: zlib looks one symbol further than it may write: one that is none, right behind a
+#: message's limit, is seen if it came in the same piece. Some in a million streams.
+EITHER = {CloseReason.TOO_BIG, CloseReason.INVALID_DATA}
+
+
 def outcome(parts, deflates):
     """Returns the fault, the code of the peer's close frame, and all answers."""
     protocol, answers = Protocol(MESSAGE_LIMIT, deflates, FRAME_RATE), b""
@@ -45,7 +50,10 @@ def check(number):
     if number % 10 == 0 and len(data) < 1000:
         splits.append([data[at : at + 1] for at in range(len(data))])
     for parts in splits:
-        assert outcome(parts, deflates) == whole, evidence
+        other = outcome(parts, deflates)
+        if deflates and {fault, other[0]} == EITHER:
+            return "TOO_BIG or INVALID_DATA"
+        assert other == whole, evidence
     if not deflates:
         expected = verdict(data, MESSAGE_LIMIT, FRAME_RATE)
         assert whole == expected, f"{expected} for {evidence}"
