@@ -48,6 +48,10 @@ class RawSocket:
             self._sock.close()
             raise
 
+    def sendall(self, data):
+        """Sends bytes, whatever they are."""
+        self._sock.sendall(data)
+
     def fileno(self):
         return self._sock.fileno()
 
