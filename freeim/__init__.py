@@ -22,11 +22,13 @@ from .event_group import EventGroupSubscription
 from .events import ClientEvent, EventBusSubscription
 from .imhelper import ImHelper
 from .options import ImClientOptions, RelayOptions
+from .tokens import Address
 
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Address",
     "Atomic",
     "ClientEvent",
     "ConfigurationError",

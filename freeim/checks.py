@@ -12,6 +12,7 @@ from typing import Any, Callable, Mapping
 from .dialects import DIALECTS, PARTITIONS, Dialect
 from .public_url import check_template
 from .redis_url import read_url
+from .websocket.address import Proxies
 
 
 def redis_url(value: Any) -> str:
@@ -110,6 +111,41 @@ def public_url(value: Any) -> str | dict[str, str]:
     return templates
 
 
+def _listed(value: Any, remedy: str) -> list[str]:
+    try:
+        items = value.split(",") if isinstance(value, str) else list(value or ())
+        return [item.strip() for item in items if item.strip()]
+    except (AttributeError, TypeError) as error:
+        raise ValueError(remedy) from error
+
+
+def origins(value: Any) -> tuple[str, ...]:
+    remedy = (
+        "name each origin as browsers do, scheme and host, with a port unless it is "
+        "the scheme's own: https://im.example.com,http://localhost:8000"
+    )
+    listed = [origin.lower() for origin in _listed(value, remedy)]
+    for origin in listed:
+        scheme, separator, host = origin.partition("://")
+        whole = separator and scheme and host and "/" not in host
+        if "*" in origin or not (whole or origin == "null"):
+            raise ValueError(remedy)
+    return tuple(listed)
+
+
+def proxies(value: Any) -> tuple[str, ...]:
+    remedy = (
+        "name the addresses or networks of your proxies, such as 10.0.0.5,10.1.0.0/16, "
+        "or * if nobody else reaches the relay"
+    )
+    listed = _listed(value, remedy)
+    try:
+        Proxies(listed)
+    except ValueError as error:
+        raise ValueError(remedy) from error
+    return tuple(listed)
+
+
 def function(value: Any) -> Any:
     if value is not None and not callable(value):
         raise ValueError("give a function, or None")
@@ -127,4 +163,6 @@ def switch(value: Any) -> bool:
 whole_number = number(int, 0, "a whole number")
 seconds = number(float, 0, "a number of seconds")
 positive_seconds = number(float, 0.001, "a number of seconds")
+cap = number(int, 0, "a whole number; 0 is no cap")
+rate = number(float, 0, "a number; 0 is no cap")
 byte_count = number(int, 1, "a whole number of bytes")

@@ -8,7 +8,6 @@ and in monkey-patched processes. Every method raises redis-py's own exceptions
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
 from functools import partial
 from typing import (
@@ -25,23 +24,19 @@ from .calls import Call
 from .chans import Chans
 from .content import check_chan, encode_content
 from .dialects import ClientId
-from .errors import InvalidClientId, InvalidMetaData
+from .errors import InvalidClientId
 from .options import ImClientOptions
-from .public_url import address_of
 from .redis_client import open_redis
 from .scripts import load_script
+from .tokens import SUBPROTOCOL, Address, store_token, without_token
 from .wire import (
     ChanMessage,
     DirectMessage,
     ForceOffline,
-    Token,
 )
 
 
 __all__ = ["ImClient", "ImSendEvent"]
-
-#: Characters of a token, all hexadecimal; as long as the original's.
-TOKEN_LENGTH = 128
 
 
 @dataclass(frozen=True)
@@ -107,24 +102,24 @@ class ImClient(Chans):
             InvalidClientId: if the id is none.
             InvalidMetaData: if the meta data is no text.
         """
-        client_id = self._dialect.check(client_id)
-        if client_meta_data is not None and not isinstance(client_meta_data, str):
-            raise InvalidMetaData(client_meta_data, "a text, or None")
-        value = _utf8(
-            self.wire.encode_token(Token(client_id, client_meta_data)),
-            client_meta_data,
-        )
-        token = secrets.token_hex(TOKEN_LENGTH // 2)
-        ttl = self.options.token_ttl
-        tokens_key = self.wire.tokens_key(client_id)
-        pipe = self.redis.pipeline(transaction=False)
-        pipe.set(self.wire.token_key(token), value, ex=ttl)
-        pipe.sadd(tokens_key, token)
-        pipe.expire(tokens_key, ttl)
-        pipe.execute()
-        server = self._server_of(client_id)
-        options = self.options
-        return address_of(options.public_url, server, options.path_match, token)
+        token = self._token(client_id, client_meta_data)
+        return self._url(client_id, token)
+
+    def prev_connect(
+        self, client_id: ClientId, client_meta_data: str | None = ""
+    ) -> Address:
+        """Returns the same as a URL without the token, and the protocols that hold it.
+
+        So the token is in no log that shows URLs, a proxy's or a browser's. Nothing
+        else differs from `prev_connect_server`.
+
+        Raises:
+            InvalidClientId: if the id is none.
+            InvalidMetaData: if the meta data is no text.
+        """
+        token = self._token(client_id, client_meta_data)
+        url = without_token(self._url(client_id, token))
+        return Address(url, (SUBPROTOCOL, token))
 
     # Messages
 
@@ -234,6 +229,19 @@ class ImClient(Chans):
 
     # Shared steps
 
+    def _token(self, client_id: ClientId, meta: str | None) -> str:
+        client_id = self._dialect.check(client_id)
+        ttl = self.options.token_ttl
+        return store_token(self.redis, self.wire, client_id, meta, ttl)
+
+    def _url(self, client_id: ClientId, token: str) -> str:
+        server = self._server_of(self._dialect.check(client_id))
+        public_url = self.options.public_url
+        template = public_url if isinstance(public_url, str) else public_url[server]
+        return str(
+            template.format(server=server, path=self.options.path_match, token=token)
+        )
+
     def _server_of(self, client_id: ClientId) -> str:
         servers: Sequence[str] = self.options.servers
         return self._dialect.select_server(client_id, servers)
@@ -275,10 +283,3 @@ def _several(value: Any) -> Iterable[Any]:
 
 def _is_positive(count: bytes | str | None) -> bool:
     return count is not None and int(count) > 0
-
-
-def _utf8(text: str, value: Any) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidMetaData(value, "a text without lone surrogates") from error

@@ -58,6 +58,16 @@ class GunicornWorker:
         """Whether it takes the place of another one, now or soon."""
         return bool(self._worker.age > self._worker.cfg.workers)
 
+    @property
+    def forwarded_allow_ips(self) -> list[str]:
+        """The proxies that gunicorn was told to trust."""
+        return list(self._worker.cfg.forwarded_allow_ips)
+
+    @property
+    def connections(self) -> int:
+        """How many requests it serves at a time; it accepts nobody beyond."""
+        return int(self._worker.cfg.worker_connections)
+
     def stop_with(self, app: Stoppable) -> None:
         """Has an application stopped when the worker leaves, in whichever way."""
         for number in AT_ONCE:

@@ -14,6 +14,7 @@ from .errors import NotInitializedError
 from .event_group import EventGroupSubscription, start_event_group
 from .events import ClientEvent, EventBusSubscription, start_event_bus
 from .options import ImClientOptions
+from .tokens import Address
 
 
 __all__ = ["ImHelper"]
@@ -82,6 +83,13 @@ class ImHelper(metaclass=_Facade):
     ) -> str:
         """Returns the URL for the client's `new WebSocket(url)`."""
         return cls.instance.prev_connect_server(client_id, client_meta_data)
+
+    @classmethod
+    def prev_connect(
+        cls, client_id: ClientId, client_meta_data: str | None = ""
+    ) -> Address:
+        """Returns URL and protocols for `new WebSocket(url, protocols)`."""
+        return cls.instance.prev_connect(client_id, client_meta_data)
 
     @classmethod
     def send_message(

@@ -173,6 +173,27 @@ class RelayOptions(_System):
         "",
         "name of this node, one of servers; may be left out if it is alone",
     )
+    allowed_origins: Any = _option(
+        checks.origins, (), "origins whose pages may connect; none: all may"
+    )
+    max_sockets: int = _option(
+        checks.cap, 0, "sockets that a process holds, as far as its open files reach"
+    )
+    max_sockets_per_client: int = _option(
+        checks.cap, 100, "sockets of one client that a process holds"
+    )
+    max_sockets_per_ip: int = _option(
+        checks.cap, 0, "sockets of one address that a process holds"
+    )
+    max_connects_per_second: float = _option(
+        checks.rate, 0.0, "new sockets that a process takes in a second"
+    )
+    forwarded_allow_ips: Any = _option(
+        checks.proxies,
+        (),
+        "proxies whose X-Forwarded-For is believed; none: gunicorn's setting of that "
+        "name, or this machine's",
+    )
     ping_interval: float = _option(
         checks.positive_seconds, 25.0, "time between two pings to one socket"
     )

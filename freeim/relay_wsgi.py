@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from sys import intern
 from typing import Any, Callable, Iterable, Mapping, Tuple
 
 from .errors import ConfigurationError, missing_extra
@@ -19,11 +20,13 @@ try:
     from gevent.lock import BoundedSemaphore
 
     from .gunicorn_worker import BOOT_ERROR, GunicornWorker
+    from .relay.access_log import log_refusal
     from .relay.metrics import CONTENT_TYPE
     from .relay.relay import Relay
     from .relay.transport import Door, find_door
+    from .websocket.address import Proxies, Visitor
     from .websocket.frames import CloseReason
-    from .websocket.handshake import Refusal, check_upgrade
+    from .websocket.handshake import SUBPROTOCOL, Refusal, check_upgrade
 except ImportError as error:
     if (error.name or "").startswith("freeim"):
         raise
@@ -38,6 +41,13 @@ StartResponse = Callable[..., Any]
 Answer = Tuple[str, str, bytes]
 
 TEXT = "text/plain; charset=utf-8"
+
+#: Whose X-Forwarded-For is believed if nobody says otherwise: this machine's.
+LOCAL_PROXIES = ("127.0.0.1", "::1")
+
+#: The share of a worker's connections that may be waiting for their handshake: the
+#: rest is for `/healthz`, and for telling others to come later.
+WAITING_SHARE = 0.9
 
 NO_DOOR = Refusal(
     "500 Internal Server Error",
@@ -57,6 +67,8 @@ class RelayApp:
         self._started = False
         #: Making a relay may yield to the hub, and several requests may be the first.
         self._starting = BoundedSemaphore()
+        self._origins = frozenset(relay.options.allowed_origins)
+        self._proxies = Proxies(relay.options.forwarded_allow_ips or LOCAL_PROXIES)
         self._pages: dict[str, Callable[[], Answer]] = {
             "/healthz": self._health,
             "/readyz": self._readiness,
@@ -79,11 +91,18 @@ class RelayApp:
         if self._made_in != os.getpid():
             # gunicorn --preload: a node's identity must not be shared by the workers.
             self.relay = Relay(self.relay.options)
-        self.relay.start()
-        self._started = True
         worker = GunicornWorker.find()
         if worker is not None:
+            self._adapt_to(worker)
+        self.relay.start()
+        self._started = True
+        if worker is not None:
             worker.stop_with(self)
+
+    def _adapt_to(self, worker: GunicornWorker) -> None:
+        if not self.relay.options.forwarded_allow_ips:
+            self._proxies = Proxies(worker.forwarded_allow_ips)
+        self.relay.gate.caps.at_once = max(1, int(worker.connections * WAITING_SHARE))
 
     def stop(self, hurry: bool = False) -> None:
         """Drains the relay if it was started; see `Relay.stop`."""
@@ -105,30 +124,48 @@ class RelayApp:
         self, environ: Mapping[str, Any], start_response: StartResponse
     ) -> Iterable[bytes]:
         door = find_door(environ)
-        upgrade = check_upgrade(environ, self.relay.options.compress)
+        visitor = self._visitor(environ)
+        upgrade = check_upgrade(
+            environ, self.relay.options.compress, origins=self._origins
+        )
         if isinstance(upgrade, Refusal):
-            return self._refuse(upgrade, door, start_response)
+            return self._refuse(upgrade, door, visitor, start_response)
         if door is None:
-            return self._refuse(NO_DOOR, door, start_response)
-        admission = self.relay.admit(upgrade.token)
+            return self._refuse(NO_DOOR, door, visitor, start_response)
+        admission = self.relay.admit(upgrade.token, visitor.address)
         if isinstance(admission, Refusal):
-            return self._refuse(admission, door, start_response)
+            return self._refuse(admission, door, visitor, start_response)
         try:
             transport = door.take()
         except OSError as error:
+            self.relay.gate.leave(visitor.address)
             logger.debug("! socket is gone already: %s", error)
             return door.leave()
         # Where the 101 is out already, nothing was agreed to.
         deflates = upgrade.deflates and not door.upgraded
         head = b"" if door.upgraded else upgrade.response()
-        connection = self.relay.open(transport, admission, head, deflates)
+        connection = self.relay.open(transport, admission, head, visitor, deflates)
         if transport.borrowed:
             connection.wait()
         return door.leave()
 
+    def _visitor(self, environ: Mapping[str, Any]) -> Visitor:
+        # Thousands of sockets come from few pages, and behind a NAT from one address.
+        origin = intern(environ.get("HTTP_ORIGIN", ""))
+        return Visitor(intern(self._proxies.address(environ)), origin)
+
+    def app_protocol(self, path: str) -> str:
+        """Returns the sub-protocol that gevent-websocket's worker may select."""
+        return SUBPROTOCOL
+
     def _refuse(
-        self, refusal: Refusal, door: Door | None, start_response: StartResponse
+        self,
+        refusal: Refusal,
+        door: Door | None,
+        visitor: Visitor,
+        start_response: StartResponse,
     ) -> Iterable[bytes]:
+        log_refusal(refusal, visitor)
         self.relay.metrics.refused.labels(refusal.status.split()[0]).inc()
         if door is not None and door.upgraded:
             # Too late for a status: the 101 is out.

@@ -10,15 +10,15 @@ ROOT = Path(__file__).parent.parent / "freeim"
 
 # Order is the rule: a module may import only modules listed before it.
 ORDER = """
-    errors dialects redis_url public_url checks content
+    errors dialects redis_url public_url websocket.address checks content
     keys wire options
     websocket.frames websocket.deflate websocket.handshake websocket.limits
     websocket.protocol
     redis_deadline redis_place redis_connection redis_client scripts presence reaper
-    calls atomic chans client
+    calls atomic chans tokens client
     subscription events group_lease group_stream event_group
     relay.outbox relay.registry relay.audience relay.router relay.heartbeat
-    relay.spokesman relay.metrics relay.garbage relay.pace
+    relay.spokesman relay.metrics relay.garbage relay.pace relay.caps relay.access_log
     relay.transport relay.clerk relay.gate relay.connection relay.fanout relay.drain
     relay.roster relay.lease relay.tracked_reader relay.members relay.dispatcher
     relay.subscriber relay.watchdog relay.relay

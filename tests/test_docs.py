@@ -16,6 +16,7 @@ from freeim.flask_ext import config_keys
 from freeim.options import variable
 from freeim.relay.metrics import Metrics
 from freeim.websocket.frames import CloseReason
+from freeim.websocket.handshake import REFUSALS
 
 from .running import VECTORS
 from .test_architecture import MAY_IMPORT, ORDER
@@ -46,6 +47,8 @@ WHEN = {
     "503 after the 101",
     CloseReason.BAD_TOKEN: "token missing, unknown, used or expired, where the 101 was "
     "out before it was checked",
+    CloseReason.BAD_ORIGIN: "the page is of none of `allowed_origins`, where the 101 "
+    "was out before it was checked",
     CloseReason.KICKED: "the application called `force_offline`",
     CloseReason.SLOW: "`outbox_limit` was reached: the browser does not read",
     CloseReason.SILENT: "nothing was heard for `idle_timeout`, no answer to a ping "
@@ -111,12 +114,27 @@ def close_codes():
     return table(head, *rows)
 
 
+def refusals():
+    head = ("status", "text", "`Retry-After`", "code, where the 101 was out already")
+    rows = [
+        (
+            one.status,
+            one.text,
+            dict(one.headers).get("Retry-After", "–"),
+            one.close.code,
+        )
+        for one in REFUSALS
+    ]
+    return table(head, *rows)
+
+
 #: Page and marker of each table that is written from the code.
 TABLES = {
     ("docs/options.md", "relay options"): relay_options,
     ("docs/options.md", "helper options"): helper_options,
     ("docs/recipes/flask.md", "flask config"): flask_config,
     ("docs/close-codes.md", "close codes"): close_codes,
+    ("docs/close-codes.md", "refusals"): refusals,
 }
 
 

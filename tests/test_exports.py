@@ -18,6 +18,7 @@ from freeim import ImClient, ImHelper, NotInitializedError
 #: The helper's methods as the design lists them: what may be given, what by default.
 METHODS = {
     "prev_connect_server": "(client_id, client_meta_data='')",
+    "prev_connect": "(client_id, client_meta_data='')",
     "send_message": "(sender_client_id, receive_client_ids, message, receipt=False)",
     "send_chan_message": "(sender_client_id, chan, message)",
     "send_broadcast_message": "(message)",

@@ -16,7 +16,7 @@ from gevent.event import Event
 
 from ..dialects import ClientId
 from ..websocket.frames import CloseReason, close_frame, ping_frame
-from ..websocket.protocol import Protocol, only_pongs
+from ..websocket.protocol import PONG_LENGTH, Protocol, only_pongs
 from .outbox import Outbox, Verdict
 from .transport import FULL, Transport
 
@@ -59,21 +59,26 @@ class Connection:
     """
 
     __slots__ = (
-        "_opened_at",
         "_outbox",
         "_protocol",
         "_send",
         "_terms",
         "_transport",
         "_waiter",
+        "address",
         "client_id",
         "close_code",
         "deadline_slot",
         "deflates",
         "ended",
+        "frames_in",
+        "frames_out",
         "heard_at",
+        "opened_at",
+        "origin",
         "ping_slot",
         "reason",
+        "received",
         "sent",
         "token_value",
     )
@@ -109,9 +114,11 @@ class Connection:
         #: Why it is closing, once it is.
         self.reason: CloseReason | None = None
         self.close_code = 0
-        #: Bytes that the kernel took.
-        self.sent = 0
-        self._opened_at = self.heard_at = time.monotonic()
+        #: Where it came from: the client's address, and the page's Origin.
+        self.address = self.origin = ""
+        #: Bytes that the kernel took, and that came; frames that came, and of messages.
+        self.sent = self.received = self.frames_in = self.frames_out = 0
+        self.opened_at = self.heard_at = time.monotonic()
         #: The heartbeat's notes.
         self.ping_slot = self.deadline_slot = 0
         self.ended = False
@@ -162,6 +169,7 @@ class Connection:
 
     def send(self, frame: bytes, mark: Any) -> None:
         """Writes a frame like `push`, and reports what became of it."""
+        self.frames_out += 1
         if self._outbox is not None or self.reason is not None:
             self._queue(frame, mark)
             return
@@ -257,15 +265,17 @@ class Connection:
     def _received(self, data: bytes) -> None:
         now = time.monotonic()
         paused, self.heard_at = now - self.heard_at > PONG_PAUSE, now
+        self.received += len(data)
         if self._protocol is None:
             if paused and len(data) <= FEW_PONGS and only_pongs(data):
+                self.frames_in += len(data) // PONG_LENGTH
                 return
             terms = self._terms
             self._protocol = Protocol(
                 terms.message_limit, self.deflates, frame_rate=terms.frame_rate, now=now
             )
         try:
-            self._protocol.receive_data(data, now)
+            self.frames_in += self._protocol.receive_data(data, now)
         except Exception as error:
             # This branch should never run: it's a safety net in case of bugs.
             gevent.spawn(logger.error, "unexpected internal error", exc_info=error)
@@ -311,23 +321,17 @@ class Connection:
         outbox, self._outbox = self._outbox, None
         for mark in outbox.discard() if outbox is not None else ():
             self._terms.on_settled(mark, False)
-        logger.debug(
-            "= %r ended with %d after %.1f s and %d bytes%s",
-            self,
-            self.close_code,
-            time.monotonic() - self._opened_at,
-            self.sent,
-            f": {error}" if error is not None else "",
-        )
+        logger.debug("= %r ended: %s", self, error or self.close_code)
         self._terms.on_end(self)
         if self._waiter is not None:
             self._waiter.set()
 
 
-def push_each(connections: Iterable[Connection], data: bytes) -> None:
-    """Pushes the same to several connections."""
+def push_each(connections: Iterable[Connection], data: bytes, frames: int) -> None:
+    """Pushes the same frames to several connections."""
     size = len(data)
     for one in connections:
+        one.frames_out += frames
         # Micro-optimization (bench: room lag): `push`, for those who can take it.
         if one._outbox is None and one.reason is None:
             try:

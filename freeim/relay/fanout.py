@@ -49,6 +49,7 @@ class Fanout:
             # Micro-optimization (bench: direct): no run of one.
             if self._frames:
                 self.end_run()
+            receivers[0].frames_out += 1
             self._append(receivers[0], frame)
             return
         self.end_run()
@@ -68,10 +69,11 @@ class Fanout:
         if self._frames and not self._pieces:
             # Micro-optimization (bench: room burst): all have the same.
             receivers, data = self._receivers, b"".join(self._frames)
+            count = len(self._frames)
             self._receivers, self._frames = (), []
             # A copy: the registry's own may change while others work.
             for part in self._pace.steps(list(receivers)):
-                push_each(part, data)
+                push_each(part, data, count)
             return
         self.end_run()
         pieces, self._pieces = self._pieces, {}
@@ -89,6 +91,7 @@ class Fanout:
         frames = self._frames
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         for connection in self._receivers:
+            connection.frames_out += len(frames)
             self._append(connection, data)
         self._receivers, self._frames = (), []
 

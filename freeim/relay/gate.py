@@ -1,9 +1,10 @@
-"""Who may come in: tokens, and whether their clients are in the right place."""
+"""Who may come in: caps, tokens, and whether their clients are in the right place."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple
+import time
+from typing import Any, Callable, NamedTuple, Sequence
 
 from redis.exceptions import RedisError
 
@@ -11,7 +12,8 @@ from ..dialects import ClientId
 from ..errors import WireError
 from ..options import RelayOptions
 from ..presence import Ledger
-from ..websocket.handshake import BAD_TOKEN, NO_REDIS, Refusal
+from ..websocket.handshake import BAD_TOKEN, CLIENT_FULL, NO_REDIS, Refusal
+from .caps import Caps, room_for_sockets
 from .clerk import Bulk, Clerk
 from .metrics import Metrics
 
@@ -32,19 +34,59 @@ class Gate:
     """Turns tokens into clients, each token once."""
 
     def __init__(
-        self, ledger: Ledger, clerk: Clerk, options: RelayOptions, metrics: Metrics
+        self,
+        ledger: Ledger,
+        clerk: Clerk,
+        options: RelayOptions,
+        metrics: Metrics,
+        sockets_of: Callable[[ClientId], Sequence[object]],
+        serves: Callable[[], bool],
     ) -> None:
+        """Takes what a gate needs.
+
+        Args:
+            sockets_of: returns the sockets that a client has here.
+            serves: waits a moment for Redis, and tells whether it is there.
+        """
         self._clerk = clerk
         self._wire = options.wire
         self._servers = options.servers
         self._server = options.server
         self._metrics = metrics
+        self._sockets_of = sockets_of
+        self._serves = serves
+        self._per_client = options.max_sockets_per_client
+        self.caps = Caps(
+            room_for_sockets(options.max_sockets),
+            options.max_sockets_per_ip,
+            options.max_connects_per_second,
+        )
         # A token depends on nothing else that is said.
         self._take_tokens = Bulk(ledger.take_tokens, overtakes=True)
         self._misrouted = False
 
-    def admit(self, token: str) -> Admission | Refusal:
-        """Consumes a token and says whose socket may open, or why none."""
+    def admit(self, token: str, address: str) -> Admission | Refusal:
+        """Consumes a token and says whose socket may open, or why none.
+
+        An admission is counted by the caps until `leave`.
+        """
+        refusal = self.caps.enter(address, time.monotonic())
+        if refusal is not None:
+            return refusal
+        admission = None
+        try:
+            admission = self._take(token) if self._serves() else NO_REDIS
+        finally:
+            self.caps.arrive()
+            if not isinstance(admission, Admission):
+                self.leave(address)
+        return admission
+
+    def leave(self, address: str) -> None:
+        """Takes note that a socket has ended, or came to nothing."""
+        self.caps.leave(address)
+
+    def _take(self, token: str) -> Admission | Refusal:
         try:
             value: Any = self._clerk.share(self._take_tokens, token).get()
         except (RedisError, OSError):
@@ -53,12 +95,16 @@ class Gate:
         if value is None:
             return BAD_TOKEN
         try:
-            admitted = self._wire.decode_token(value)
+            client_id = self._wire.decode_token(value).client_id
         except WireError as error:
             logger.warning("< token value refused: %s", error.reason)
             return BAD_TOKEN
-        self._check_node(admitted.client_id)
-        return Admission(admitted.client_id, value.decode())
+        # Nothing waits from here until the socket is counted: two cannot take the
+        # last place.
+        if self._per_client and len(self._sockets_of(client_id)) >= self._per_client:
+            return CLIENT_FULL
+        self._check_node(client_id)
+        return Admission(client_id, value.decode())
 
     def _check_node(self, client_id: ClientId) -> None:
         """Says once that clients come whose messages go to another node."""

@@ -18,8 +18,10 @@ from ..options import RelayOptions
 from ..presence import Ledger
 from ..reaper import Reaper
 from ..redis_client import check_redis, open_redis
+from ..websocket.address import Visitor
 from ..websocket.frames import CloseReason, close_frame
-from ..websocket.handshake import DRAINING, NO_REDIS, Refusal
+from ..websocket.handshake import DRAINING, Refusal
+from .access_log import hide_tokens, log_end
 from .clerk import Clerk
 from .connection import Connection, Terms
 from .dispatcher import Dispatcher
@@ -73,7 +75,6 @@ class Relay:
         self._roster = Roster(
             self._registry, self._ledger, self._clerk, wire, options.offline_grace
         )
-        self._gate = Gate(self._ledger, self._clerk, options, self.metrics)
         self._lease = Lease(
             self._ledger,
             Reaper(redis, wire),
@@ -81,6 +82,14 @@ class Relay:
             options.lease_ttl,
             self._restore,
             self.metrics,
+        )
+        self.gate = Gate(
+            self._ledger,
+            self._clerk,
+            options,
+            self.metrics,
+            self._registry.of,
+            self._serves,
         )
         self._members = Members(redis, wire, TIMEOUT, self.metrics)
         self._dispatcher = Dispatcher(
@@ -146,6 +155,7 @@ class Relay:
         if not monkey.is_module_patched("socket"):
             remedy = "run the relay with 'gunicorn -k gevent' or 'freeim relay'"
             raise ConfigurationError("socket", "not patched by gevent", remedy)
+        hide_tokens()
         collect_rarely()
         self._clerk.start()
         self._lease.start()
@@ -202,21 +212,26 @@ class Relay:
 
     # Sockets
 
-    def admit(self, token: str) -> Admission | Refusal:
-        """Consumes a token and says whose socket may open, or why none."""
+    def admit(self, token: str, address: str) -> Admission | Refusal:
+        """Consumes a token and says whose socket may open, or why none.
+
+        An admission counts as a socket: `open` or `gate.leave` must follow.
+        """
         if self.draining:
             return DRAINING
+        return self.gate.admit(token, address)
+
+    def _serves(self) -> bool:
         # Who came in now would miss what is sent until the subscription stands.
         subscribed = self._subscriber.subscribed.wait(TIMEOUT)
-        if not (subscribed and self._lease.wait(TIMEOUT)):
-            return NO_REDIS
-        return self._gate.admit(token)
+        return bool(subscribed) and self._lease.wait(TIMEOUT)
 
     def open(
         self,
         transport: Transport,
         admission: Admission,
         head: bytes,
+        visitor: Visitor,
         deflates: bool = False,
     ) -> Connection:
         """Makes a connection of a socket and has it counted online; then it starts.
@@ -226,6 +241,7 @@ class Relay:
 
         Args:
             head: the rest of the handshake, sent before any frame.
+            visitor: where it comes from; the address is that of its admission.
             deflates: whether it agreed to permessage-deflate.
         """
         connection = Connection(
@@ -236,6 +252,7 @@ class Relay:
             self._terms,
             deflates,
         )
+        connection.address, connection.origin = visitor
         self._registry.add(connection)
         self._heartbeat.add(connection)
         self.metrics.opened.inc()
@@ -259,6 +276,8 @@ class Relay:
     def _ended(self, connection: Connection) -> None:
         self._registry.remove(connection)
         self._heartbeat.remove(connection)
+        self.gate.leave(connection.address)
+        log_end(connection)
         # By reason: a browser may close with thousands of codes of its own.
         reason = connection.reason or CloseReason.LOST
         self.metrics.closed.labels(str(reason.code)).inc()

@@ -36,6 +36,7 @@ class CloseReason(Enum):
     INTERNAL_ERROR = (1011, "internal error", True)
     TRY_LATER = (1013, "try again later", True)
     BAD_TOKEN = (4401, "token refused", False)
+    BAD_ORIGIN = (4403, "origin refused", False)
     KICKED = (4410, "kicked", False)
     #: It took nothing off its connection until its outbox was full.
     SLOW = (4508, "too slow", True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import Any, List, Mapping, Tuple
+from typing import AbstractSet, Any, List, Mapping, Tuple
 from urllib.parse import parse_qs
 
 from wsproto.utilities import generate_accept_token
@@ -14,9 +14,13 @@ from .deflate import accept_offer
 from .frames import CloseReason
 
 
-__all__ = ["Refusal", "Upgrade", "check_upgrade"]
+__all__ = ["REFUSALS", "SUBPROTOCOL", "Refusal", "Upgrade", "check_upgrade"]
 
 VERSION = "13"
+
+#: The sub-protocol whose offer may carry the token: `freeim, <token>`. It is the one
+#: that is selected, so the token is never said back.
+SUBPROTOCOL = "freeim"
 
 Headers = List[Tuple[str, str]]
 
@@ -63,17 +67,35 @@ BAD_TOKEN = Refusal(
     "get a new address from prev_connect_server",
     CloseReason.BAD_TOKEN,
 )
-NO_REDIS = Refusal(
-    "503 Service Unavailable",
-    "the relay cannot reach Redis",
-    CloseReason.TRY_LATER,
-    [("Retry-After", "2")],
+BAD_ORIGIN = Refusal(
+    "403 Forbidden",
+    "pages of this origin may not connect: see allowed_origins",
+    CloseReason.BAD_ORIGIN,
 )
-DRAINING = Refusal(
-    "503 Service Unavailable",
-    "the relay is going away",
-    CloseReason.TRY_LATER,
-    [("Retry-After", "1")],
+
+
+def _unavailable(text: str, seconds: int) -> Refusal:
+    return Refusal(
+        "503 Service Unavailable",
+        text,
+        CloseReason.TRY_LATER,
+        [("Retry-After", str(seconds))],
+    )
+
+
+NO_REDIS = _unavailable("the relay cannot reach Redis", 2)
+DRAINING = _unavailable("the relay is going away", 1)
+BUSY = _unavailable("too many handshakes are under way", 1)
+TOO_FAST = _unavailable("more connects than max_connects_per_second", 1)
+FULL = _unavailable("the relay holds max_sockets, or all the files it may open", 5)
+IP_FULL = _unavailable("this address holds max_sockets_per_ip", 5)
+CLIENT_FULL = _unavailable("this client holds max_sockets_per_client", 5)
+
+#: All of them, in the order in which they are looked for.
+REFUSALS = (
+    *(NOT_WEBSOCKET, BAD_METHOD, BODY, BAD_VERSION, BAD_KEY),
+    *(BAD_ORIGIN, DRAINING, BUSY, FULL, IP_FULL, TOO_FAST),
+    *(NO_REDIS, BAD_TOKEN, CLIENT_FULL),
 )
 
 
@@ -85,6 +107,8 @@ class Upgrade:
     key: str
     #: The Sec-WebSocket-Extensions of the response; None if there are none.
     extensions: str | None = None
+    #: The Sec-WebSocket-Protocol of the response; None if ours was not offered.
+    protocol: str | None = None
 
     @property
     def deflates(self) -> bool:
@@ -102,16 +126,21 @@ class Upgrade:
         ]
         if self.extensions is not None:
             lines.append(f"Sec-WebSocket-Extensions: {self.extensions}")
+        if self.protocol is not None:
+            lines.append(f"Sec-WebSocket-Protocol: {self.protocol}")
         return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
 def check_upgrade(
-    environ: Mapping[str, Any], compress: bool = False
+    environ: Mapping[str, Any],
+    compress: bool = False,
+    origins: AbstractSet[str] = frozenset(),
 ) -> Upgrade | Refusal:
     """Decides on a request by its head alone; the token is only taken out of it.
 
     Args:
         compress: whether an offer of permessage-deflate is looked at.
+        origins: those whose pages may connect, in lower case; none: all may.
     """
     if "websocket" not in _tokens(environ, "HTTP_UPGRADE"):
         return NOT_WEBSOCKET
@@ -129,11 +158,30 @@ def check_upgrade(
     key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
     if not _is_key(key):
         return BAD_KEY
-    token = _token(environ.get("QUERY_STRING", ""))
+    # Browsers always name the origin. Who does not is none, and could name any.
+    origin = environ.get("HTTP_ORIGIN")
+    if origins and origin is not None and origin.strip().lower() not in origins:
+        return BAD_ORIGIN
+    token, protocol = _token(environ.get("QUERY_STRING", "")), None
+    if "HTTP_SEC_WEBSOCKET_PROTOCOL" in environ:
+        offered = environ["HTTP_SEC_WEBSOCKET_PROTOCOL"]
+        protocol, token = _select_protocol(offered, token)
     if not token:
         return BAD_TOKEN
     offers = environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", "") if compress else ""
-    return Upgrade(token, key, accept_offer(offers))
+    return Upgrade(token, key, accept_offer(offers), protocol)
+
+
+def _select_protocol(offered: str, token: str) -> tuple[str | None, str]:
+    """Returns the protocol to select, and the token: the query's, or what is offered.
+
+    Other protocols are ignored, as RFC 6455 §4.2.2 lets us.
+    """
+    offers = [offer.strip() for offer in offered.split(",")]
+    if SUBPROTOCOL not in offers:
+        return None, token
+    behind = offers[offers.index(SUBPROTOCOL) + 1 :]
+    return SUBPROTOCOL, token or (behind[0] if behind else "")
 
 
 def _token(query: str) -> str:

@@ -14,10 +14,11 @@ from .frames import CloseReason, close_frame, pong_frame
 from .limits import Allowance, Limits
 
 
-__all__ = ["Protocol", "only_pongs"]
+__all__ = ["PONG_LENGTH", "Protocol", "only_pongs"]
 
 #: An empty masked pong, RFC 6455 §5.5.3: two bytes of head, four of mask.
-PONG_HEAD, PONG_LENGTH = b"\x8a\x80", 6
+PONG_HEAD = b"\x8a\x80"
+PONG_LENGTH = 6
 
 #: wsproto's codes for what a peer did wrong; anything else is a protocol error.
 FAULTS = {
@@ -74,25 +75,29 @@ class Protocol:
         """Whether the peer sent its close frame."""
         return self.peer is not None
 
-    def receive_data(self, data: bytes, now: float = 0.0) -> None:
-        """Takes bytes as they come, at any split."""
+    def receive_data(self, data: bytes, now: float = 0.0) -> int:
+        """Takes bytes as they come, at any split; returns how many frames ended."""
         if self.fault is not None or self.close_received:
-            return
+            return 0
         self._allowance.renew(now)
         if self._connection is None:
             if only_pongs(data):
-                if not self._allowance.take(len(data) // PONG_LENGTH):
+                pongs = len(data) // PONG_LENGTH
+                if not self._allowance.take(pongs):
                     self.fault = CloseReason.POLICY
-                return
+                return pongs
             self._connection = self._parser()
         self._connection.receive_data(data)
+        frames = 0
         for event in self._connection.events():
+            frames += bool(getattr(event, "frame_finished", True))
             if isinstance(event, (TextMessage, BytesMessage)):
                 self._message(event)
             elif isinstance(event, Ping):
                 self._to_send += pong_frame(bytes(event.payload))
             elif isinstance(event, CloseConnection):
                 self._close(event)
+        return frames
 
     def data_to_send(self) -> bytes:
         """Returns the frames that answer what came, once."""

@@ -23,8 +23,6 @@ REQUEST = {
     "HTTP_SEC_WEBSOCKET_KEY": KEY,
 }
 
-REFUSALS = [one for one in vars(handshake).values() if isinstance(one, Refusal)]
-
 
 def request(**changes):
     """Returns the good request with some variables changed, or left out if None."""
@@ -139,7 +137,13 @@ def test_no_extension_is_answered_that_was_not_offered(offer):
         (handshake.BAD_KEY, "400", 1002),
         (handshake.BAD_VERSION, "426", 1002),
         (handshake.BAD_TOKEN, "401", 4401),
+        (handshake.BAD_ORIGIN, "403", 4403),
         (handshake.NO_REDIS, "503", 1013),
+        (handshake.BUSY, "503", 1013),
+        (handshake.FULL, "503", 1013),
+        (handshake.IP_FULL, "503", 1013),
+        (handshake.CLIENT_FULL, "503", 1013),
+        (handshake.TOO_FAST, "503", 1013),
         (handshake.DRAINING, "503", 1013),
     ],
 )
@@ -148,10 +152,73 @@ def test_refusal_says_the_same_before_and_after_the_101(refusal, status, close):
     assert refusal.close.code == close
 
 
+def test_the_table_of_refusals_has_them_all():
+    there_are = [one for one in vars(handshake).values() if isinstance(one, Refusal)]
+    assert len(there_are) == len(handshake.REFUSALS)
+    assert all(one in handshake.REFUSALS for one in there_are)
+
+
+@pytest.mark.parametrize(
+    "origin, welcome",
+    [
+        (None, True),
+        ("https://a.de", True),
+        ("HTTPS://A.de", True),
+        ("https://a.de:444", False),
+        ("http://a.de", False),
+        ("https://a.de.evil", False),
+        ("https://a.de, https://b.de", False),
+        ("https://b.de", False),
+        ("null", False),
+        ("", False),
+    ],
+)
+def test_pages_of_other_origins_are_refused_if_there_is_a_list(origin, welcome):
+    environ = request(HTTP_ORIGIN=origin)
+    answer = check_upgrade(environ, origins={"https://a.de"})
+    assert isinstance(answer, Upgrade) if welcome else answer is handshake.BAD_ORIGIN
+    assert isinstance(check_upgrade(environ), Upgrade)
+
+
+def test_null_may_be_one_of_the_origins():
+    environ = request(HTTP_ORIGIN="null")
+    assert isinstance(check_upgrade(environ, origins={"null"}), Upgrade)
+
+
+@pytest.mark.parametrize(
+    "query, offered, token, selected",
+    [
+        (None, "freeim, abc", "abc", "freeim"),
+        (None, "freeim,abc", "abc", "freeim"),
+        ("x=1", " chat , freeim , abc ", "abc", "freeim"),
+        ("token=abc", "freeim", "abc", "freeim"),
+        ("token=abc", "freeim, def", "abc", "freeim"),
+        ("token=abc", "chat, superchat", "abc", None),
+        ("token=abc", "freeimx, def", "abc", None),
+        ("token=abc", "", "abc", None),
+    ],
+)
+def test_a_token_may_travel_beside_our_sub_protocol(query, offered, token, selected):
+    environ = request(QUERY_STRING=query, HTTP_SEC_WEBSOCKET_PROTOCOL=offered)
+    upgrade = check_upgrade(environ)
+    assert (upgrade.token, upgrade.protocol) == (token, selected)
+    line = f"\r\nSec-WebSocket-Protocol: {selected}\r\n".encode()
+    assert (line in upgrade.response()) == (selected is not None)
+    assert b"Protocol: abc" not in upgrade.response()
+
+
+@pytest.mark.parametrize("offered", ["abc", "abc, freeim", "freeim", "freeim,", ","])
+def test_no_other_sub_protocol_is_a_token(offered):
+    environ = request(QUERY_STRING=None, HTTP_SEC_WEBSOCKET_PROTOCOL=offered)
+    assert check_upgrade(environ) is handshake.BAD_TOKEN
+
+
 def test_wrong_version_is_told_the_right_one():
     assert ("Sec-WebSocket-Version", "13") in handshake.BAD_VERSION.headers
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.text)
+@pytest.mark.parametrize(
+    "refusal", handshake.REFUSALS, ids=lambda refusal: refusal.text
+)
 def test_who_may_come_back_is_told_when(refusal):
     assert ("Retry-After" in dict(refusal.headers)) == refusal.close.reconnect
