@@ -10,7 +10,9 @@ which all processes share, client id, what, and a code.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import signal
 import sys
 import time
 
@@ -81,6 +83,16 @@ class Crowd(Server):
             elif one.what == "closed":
                 self._connected.discard(one.client)
 
+    def cut(self):
+        """Has all their connections break at once; returns when."""
+        begin = time.monotonic()
+        os.kill(self.pid, signal.SIGUSR1)
+        wait_until(
+            lambda: len(self.happened("closed", since=begin)) >= len(self.clients),
+            "all are cut",
+        )
+        return begin
+
     def absences(self):
         """Returns how long clients were away, each time."""
         left, found = {}, []
@@ -114,15 +126,16 @@ def say(client, what, code="-"):
     sys.stdout.flush()
 
 
-def live(helper, client, come_back, gate):
+def live(helper, client, come_back, gate, tokens, opened):
     """One client: connect, listen until the end, pause, begin again."""
     attempt = 0
     while True:
         try:
             with gate:
-                say(client, "try")
                 # A token is good for one attempt.
-                url = helper.prev_connect_server(client)
+                with tokens:
+                    url = helper.prev_connect_server(client)
+                say(client, "try")
                 sock = RawSocket(url, DEADLINE)
         except Refused as refusal:
             attempt += 1
@@ -133,11 +146,13 @@ def live(helper, client, come_back, gate):
         else:
             attempt = 0
             say(client, "open")
+            opened.add(sock)
             try:
                 code = sock.close_code()
             except OSError as error:
                 code = type(error).__name__
                 sock.end()
+            opened.discard(sock)
             say(client, "closed", code)
             gate = contextlib.nullcontext()
         if not come_back:
@@ -145,6 +160,12 @@ def live(helper, client, come_back, gate):
         # Back-off with jitter: the whole range, so that no two waves meet.
         longest = min(LAST_PAUSE, FIRST_PAUSE * 2**attempt)
         gevent.sleep(random.uniform(0, longest))
+
+
+def cut(opened):
+    """Breaks all connections, as a network does that is gone."""
+    for sock in list(opened):
+        sock.end()
 
 
 def main(redis_url, server, address, first, count, mode):
@@ -155,10 +176,13 @@ def main(redis_url, server, address, first, count, mode):
     )
     come_back = mode == "return"
     gate = BoundedSemaphore(AT_A_TIME)
+    # As many as the helper has connections: who waits for one longer gets an error.
+    tokens = BoundedSemaphore(AT_A_TIME)
+    opened: set[RawSocket] = set()
+    gevent.signal_handler(signal.SIGUSR1, cut, opened)
     clients = range(int(first), int(first) + int(count))
-    gevent.joinall(
-        [gevent.spawn(live, helper, client, come_back, gate) for client in clients]
-    )
+    terms = (come_back, gate, tokens, opened)
+    gevent.joinall([gevent.spawn(live, helper, one, *terms) for one in clients])
 
 
 if __name__ == "__main__":
