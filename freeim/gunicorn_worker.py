@@ -68,6 +68,11 @@ class GunicornWorker:
         """How many requests it serves at a time; it accepts nobody beyond."""
         return int(self._worker.cfg.worker_connections)
 
+    @property
+    def speaks_for(self) -> int:
+        """How many workers were started with this one, told by the first of them."""
+        return int(self._worker.cfg.workers) if self._worker.age == 1 else 0
+
     def stop_with(self, app: Stoppable) -> None:
         """Has an application stopped when the worker leaves, in whichever way."""
         for number in AT_ONCE:

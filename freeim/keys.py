@@ -74,6 +74,10 @@ class Keys:
         """The key that says, while it is there, that a node lives; ours."""
         return f"{self.prefix}Lease{node}"
 
+    def status_key(self, node: str) -> str:
+        """The hash of what a node says of itself; ours."""
+        return f"{self.prefix}Status{node}"
+
     @property
     def presence_key(self) -> str:
         """The stream of clients that came online or went offline; ours."""
@@ -88,7 +92,7 @@ class Keys:
         return f"{self.prefix}Parked{group}"
 
     def probe_channel(self, node: str) -> str:
-        """Where a node publishes to itself to find out whether it hears; ours."""
+        """Where a node probes whether it hears, and hears orders; ours."""
         return f"{self.prefix}Probe{node}"
 
     def server_channel(self, server: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
 from .dialects import ClientId
 from .scripts import load_script
+from .status import Report
 from .wire import Token, Wire, wire_text
 
 
@@ -149,16 +150,29 @@ class Ledger:
 
     # The node itself
 
-    def renew(self, pipe: Any, seconds: float | None = None) -> None:
+    def renew(
+        self, pipe: Any, seconds: float | None = None, report: Report | None = None
+    ) -> None:
         """Says that the node lives, good for as long as its leases are, or `seconds`.
+
+        Args:
+            report: how it is doing, there for as long; None takes the last one away.
 
         Answers 1 if its lease was unbroken, else 0: then its counts may be gone.
         """
         wire = self._wire
         self._renew_lease(
             pipe,
-            keys=[wire.lease_key(self.node), wire.nodes_key],
-            args=[self.node, _milliseconds(seconds or self._lease_ttl)],
+            keys=[
+                wire.lease_key(self.node),
+                wire.nodes_key,
+                wire.status_key(self.node),
+            ],
+            args=[
+                self.node,
+                _milliseconds(seconds or self._lease_ttl),
+                *(report.as_fields() if report is not None else ()),
+            ],
         )
 
     def forget(self, pipe: Any, dead: bool = False) -> None:
@@ -174,6 +188,7 @@ class Ledger:
                 wire.lease_key(self.node),
                 wire.nodes_key,
                 wire.node_key(self.node),
+                wire.status_key(self.node),
             ],
             args=[self.node, REAP if dead else ""],
         )

@@ -21,7 +21,7 @@ try:
 
     from .gunicorn_worker import BOOT_ERROR, GunicornWorker
     from .relay.access_log import log_refusal
-    from .relay.metrics import CONTENT_TYPE
+    from .relay.metrics import CONTENT_TYPE, FOLDER
     from .relay.relay import Relay
     from .relay.transport import Door, find_door
     from .websocket.address import Proxies, Visitor
@@ -98,6 +98,13 @@ class RelayApp:
         self._started = True
         if worker is not None:
             worker.stop_with(self)
+            if worker.speaks_for > 1 and FOLDER not in os.environ:
+                logger.warning(
+                    "= /metrics shows the one of %d workers that answers: name a "
+                    "folder in %s in which they count together",
+                    worker.speaks_for,
+                    FOLDER,
+                )
 
     def _adapt_to(self, worker: GunicornWorker) -> None:
         if not self.relay.options.forwarded_allow_ips:
@@ -166,7 +173,7 @@ class RelayApp:
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         log_refusal(refusal, visitor)
-        self.relay.metrics.refused.labels(refusal.status.split()[0]).inc()
+        self.relay.metrics.count_refusal(refusal)
         if door is not None and door.upgraded:
             # Too late for a status: the 101 is out.
             self.relay.refuse(door.take(), refusal)

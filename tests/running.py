@@ -133,7 +133,10 @@ class Node(Server):
         # A preloaded worker subscribes at its first request.
         self.subscribers_at_start = 1 if "--preload" in way else self.workers
         self.address = f"127.0.0.1:{free_port()}"
-        variables = {f"FREEIM_{key.upper()}": str(v) for key, v in options.items()}
+        variables = {
+            f"FREEIM_{key.upper()}" if key.islower() else key: str(v)
+            for key, v in options.items()
+        }
         variables.setdefault("FREEIM_DRAIN_WINDOW", "0.2")
         super().__init__(
             f"relay {name}",

@@ -11,17 +11,17 @@ ROOT = Path(__file__).parent.parent / "freeim"
 # Order is the rule: a module may import only modules listed before it.
 ORDER = """
     errors dialects redis_url public_url websocket.address checks content
-    keys wire options
+    keys wire orders options
     websocket.frames websocket.deflate websocket.handshake websocket.limits
     websocket.protocol
-    redis_deadline redis_place redis_connection redis_client scripts presence reaper
-    calls atomic chans tokens client
+    redis_deadline redis_place redis_connection redis_client scripts status
+    presence reaper calls atomic chans tokens client
     subscription events group_lease group_stream event_group
     relay.outbox relay.registry relay.audience relay.router relay.heartbeat
     relay.spokesman relay.metrics relay.garbage relay.pace relay.caps relay.access_log
     relay.transport relay.clerk relay.gate relay.connection relay.fanout relay.drain
-    relay.roster relay.lease relay.tracked_reader relay.members relay.dispatcher
-    relay.subscriber relay.watchdog relay.relay
+    relay.sampler relay.roster relay.lease relay.tracked_reader relay.members
+    relay.dispatcher relay.subscriber relay.watchdog relay.relay
     doctor.findings doctor.faults_before doctor.faults_behind doctor.diagnosis
     doctor.address doctor.answers doctor.link doctor.application doctor.witness
     doctor.plan doctor.approach doctor.stay doctor.walk doctor.printing doctor.command
@@ -68,6 +68,7 @@ MAY_IMPORT = {
         "relay.connection",
         "relay.pace",
         "relay.drain",
+        "relay.sampler",
         "relay.roster",
         "relay.lease",
         "relay.tracked_reader",

@@ -128,6 +128,18 @@ def refusals():
     return table(head, *rows)
 
 
+def metrics():
+    rows = [
+        (
+            code(f"{one.name}{{{','.join(one.labels)}}}".replace("{}", "")),
+            one.kind,
+            one.text,
+        )
+        for one in Metrics().described
+    ]
+    return table(("metric", "type", "meaning"), *rows)
+
+
 #: Page and marker of each table that is written from the code.
 TABLES = {
     ("docs/options.md", "relay options"): relay_options,
@@ -135,6 +147,7 @@ TABLES = {
     ("docs/recipes/flask.md", "flask config"): flask_config,
     ("docs/close-codes.md", "close codes"): close_codes,
     ("docs/close-codes.md", "refusals"): refusals,
+    ("docs/metrics.md", "metrics"): metrics,
 }
 
 
@@ -240,12 +253,20 @@ def test_guarantees_name_tests_that_there_are():
     assert [name for name in named if not (ROOT / f"tests/{name}.py").exists()] == []
 
 
-def test_operations_lists_every_metric():
+def test_the_table_of_metrics_is_what_is_exposed():
     exposed = re.findall(r"^# HELP (\w+) ", Metrics().exposition().decode(), re.M)
-    listed = re.findall(r"^\| `(freeim_\w+)", read("docs/operations.md"), re.M)
-    assert sorted(listed) == sorted(
+    assert [one.name for one in Metrics().described] == [
         name for name in exposed if not name.endswith("_created")
-    )
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_metrics_that_a_page_names_are_there(page):
+    known = {one.name for one in Metrics().described}
+    named = re.findall(r"`(freeim_[a-z_]+)[`{]", read(page))
+    # A name that ends in an underscore, or is freeim_x, stands for many.
+    real = {name for name in named if not name.startswith("freeim_x")}
+    assert real - known - {"freeim_ext"} == set()
 
 
 if __name__ == "__main__":

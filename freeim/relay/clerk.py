@@ -119,7 +119,9 @@ class Clerk:
                 else:
                     bulk.add(pipe, [job.item for job in jobs])
             answers = pipe.execute(raise_on_error=False)
-            self._failing = False
+            if self._failing:
+                self._failing = False
+                self._metrics.redis_reconnects.inc()
         except (RedisError, OSError) as error:
             self._failing = True
             self._metrics.redis_failures.inc()

@@ -129,6 +129,11 @@ class Connection:
         state = self.reason.name if self.reason else "OPEN"
         return f"<Connection {id(self):x} client={self.client_id} {state}>"
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that the socket has not taken yet."""
+        return 0 if self._outbox is None else self._outbox.size
+
     def start(self) -> None:
         """Sends what waits and begins to listen."""
         self._flush()

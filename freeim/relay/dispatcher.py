@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any, Sequence, Union
 
 from redis.exceptions import RedisError
@@ -68,7 +69,7 @@ class Dispatcher:
 
     def take(self, batch: list[bytes]) -> None:
         """Delivers a batch: one look-up for all, and one write a socket."""
-        pace = Pace()
+        pace, begun = Pace(), time.monotonic()
         commands: list[Command] = []
         for part in pace.steps(batch):
             commands += self._decode(part)
@@ -77,11 +78,11 @@ class Dispatcher:
         commands, facts = self._look_up(commands, speaking)
         self._metrics.count_commands(commands)
         fanout = DeflatingFanout(pace) if self._compress else Fanout(pace)
-        frames = 0
+        frames: dict[type, int] = dict.fromkeys(map(type, commands), 0)
         for some in pace.steps(commands):
             for command in some:
                 plan = self._router.route(command, facts, speaking)
-                frames += len(plan.receivers) + len(plan.answering)
+                frames[type(command)] += len(plan.receivers) + len(plan.answering)
                 if plan.receivers:
                     fanout.add(plan.receivers, plan.content)
                 if plan.answering or plan.decided:
@@ -91,8 +92,9 @@ class Dispatcher:
                     self._cast_out(plan)
             # Somebody may come or go while others work.
             fanout.end_run()
-        self._metrics.frames.inc(frames)
         fanout.flush()
+        self._metrics.count_frames(frames)
+        self._metrics.fanout.observe(time.monotonic() - begun)
 
     def settled(self, mark: Receipt, written: bool) -> None:
         """Notes what became of a frame that a receipt waits for."""

@@ -43,13 +43,17 @@ class Drain:
         if self.begun and not len(self._registry):
             self._empty.set()
 
-    def run(self) -> None:
-        """Returns when all sockets have ended, whatever their peers do."""
+    def run(self, window: float | None = None) -> None:
+        """Returns when all sockets have ended, whatever their peers do.
+
+        Safe to call again while it runs: then the rest is closed over both windows.
+        """
         self.begun = True
+        window = self._window if window is None else window
         connections = self._registry.connections()
         begin = time.monotonic()
         for number, connection in enumerate(connections):
-            due = begin + self._window * number / len(connections)
+            due = begin + window * number / len(connections)
             ahead = due - time.monotonic()
             if ahead > 0:
                 self._hurry.wait(ahead)

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from ..presence import Ledger
 from ..reaper import Reaper
+from ..status import Report
 from .clerk import Clerk
 from .metrics import Metrics
 
@@ -41,6 +42,7 @@ class Lease:
         clerk: Clerk,
         ttl: float,
         on_doubt: Callable[[], None],
+        report: Callable[[], Report],
         metrics: Metrics,
     ) -> None:
         """Takes the seconds for which one renewal is good.
@@ -48,12 +50,14 @@ class Lease:
         Args:
             on_doubt: called while the lease is held, when the node's counts may not be
                 in Redis any more; again if Redis could not be reached.
+            report: returns what the node says of itself with each renewal.
         """
         self._ledger = ledger
         self._reaper = reaper
         self._clerk = clerk
         self._ttl = ttl
         self._on_doubt = on_doubt
+        self._report = report
         self._metrics = metrics
         #: When it runs out. The first renewal is the first thing that the clerk does,
         #: before any socket comes in, so until its answer the lease counts as held.
@@ -122,9 +126,12 @@ class Lease:
             self._settle()
 
     def _renew(self) -> None:
+        report = self._report()
         sent_at = time.monotonic()
         try:
-            unbroken: Any = self._clerk.submit(self._ledger.renew).get()
+            unbroken: Any = self._clerk.submit(
+                lambda pipe: self._ledger.renew(pipe, report=report)
+            ).get()
         except (RedisError, OSError):
             if not self._taken:
                 self._until = 0.0

@@ -35,6 +35,7 @@ from .metrics import Metrics
 from .pace import BRIEF
 from .registry import Registry
 from .roster import Roster
+from .sampler import Sampler
 from .subscriber import Subscriber
 from .transport import Transport
 from .watchdog import Watchdog
@@ -69,18 +70,20 @@ class Relay:
         #: Each boot of each process is a node of its own.
         self.node = f"{options.server}:{secrets.token_hex(8)}"
         self._registry: Registry[Connection] = Registry()
-        self.metrics.sockets.set_function(lambda: len(self._registry))
         self._ledger = Ledger(wire, self.node, options.lease_ttl)
         self._clerk = Clerk(redis, self.metrics)
         self._roster = Roster(
             self._registry, self._ledger, self._clerk, wire, options.offline_grace
         )
+        self._drain = Drain(self._registry, options.drain_window)
+        self._sampler = Sampler(self._registry, self._drain, options, self.metrics)
         self._lease = Lease(
             self._ledger,
             Reaper(redis, wire),
             self._clerk,
             options.lease_ttl,
             self._restore,
+            self._sampler.report,
             self.metrics,
         )
         self.gate = Gate(
@@ -119,12 +122,14 @@ class Relay:
             self._ended,
             self._dispatcher.settled,
         )
-        self._watchdog = Watchdog(redis, probe_channel, self._subscriber, self.metrics)
+        self._watchdog = Watchdog(
+            redis, probe_channel, self._subscriber, self.drain, self.metrics
+        )
         self._heartbeat: Heartbeat[Connection] = Heartbeat(
             options.ping_interval, options.idle_timeout
         )
         self._timers: list[gevent.Greenlet[[], None]] = []
-        self._drain = Drain(self._registry, options.drain_window)
+        self._stopping = False
 
     def __repr__(self) -> str:
         return f"<Relay {self.node} {self._registry!r}>"
@@ -138,13 +143,7 @@ class Relay:
             ConfigurationError: if Redis cannot be used, or no lock file be held.
         """
         check_redis(self._redis, self.options.redis)
-        try:
-            self._dispatcher.spokesman.check()
-        except OSError as error:
-            remedy = "point TMPDIR to a folder that this user may write to"
-            raise ConfigurationError(
-                "TMPDIR", self._dispatcher.spokesman.path, remedy
-            ) from error
+        self._dispatcher.spokesman.check()
 
     def start(self) -> None:
         """Subscribes and starts the timers; returns at once.
@@ -159,6 +158,7 @@ class Relay:
         collect_rarely()
         self._clerk.start()
         self._lease.start()
+        self._sampler.start()
         self._subscriber.start()
         self._watchdog.start()
         timers = (self._beat, self._tick, self._check)
@@ -174,12 +174,12 @@ class Relay:
         """
         if hurry:
             self._drain.hurry()
-        if self.draining:
+        if self._stopping:
             gevent.joinall(self._timers)
             return
-        self._roster.gather()
-        self._drain.run()
-        self._roster.tick()
+        self._stopping = True
+        self.drain()
+        self._sampler.stop()
         self._watchdog.stop()
         self._subscriber.stop()
         self._members.close()
@@ -195,9 +195,15 @@ class Relay:
         gevent.killall(self._timers)
         logger.info("= node %s has ended", self.node)
 
+    def drain(self, window: float | None = None) -> None:
+        """Parts from all sockets, over some seconds, and takes no others."""
+        self._roster.gather()
+        self._drain.run(window)
+        self._roster.tick()
+
     @property
     def draining(self) -> bool:
-        """Whether the relay was told to stop."""
+        """Whether the relay was told to part from its sockets."""
         return self._drain.begun
 
     @property
@@ -275,6 +281,7 @@ class Relay:
 
     def _ended(self, connection: Connection) -> None:
         self._registry.remove(connection)
+        self._sampler.note_end(connection)
         self._heartbeat.remove(connection)
         self.gate.leave(connection.address)
         log_end(connection)

@@ -8,6 +8,8 @@ import hashlib
 import os
 import tempfile
 
+from ..errors import ConfigurationError
+
 
 __all__ = ["Spokesman"]
 
@@ -34,9 +36,13 @@ class Spokesman:
         """Finds out whether the lock file can be opened.
 
         Raises:
-            OSError: if it cannot.
+            ConfigurationError: if it cannot.
         """
-        os.close(self._open())
+        try:
+            os.close(self._open())
+        except OSError as error:
+            remedy = "point TMPDIR to a folder that this user may write to"
+            raise ConfigurationError("TMPDIR", self.path, remedy) from error
 
     def speaking(self) -> bool:
         """Returns whether this process holds the lock, taking it if nobody does."""

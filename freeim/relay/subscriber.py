@@ -59,7 +59,7 @@ class Subscriber:
         """Takes a client of the Redis to subscribe at, and who gets the messages.
 
         Args:
-            probe_channel: is heard, too; what comes there is a sign of life only.
+            probe_channel: is heard, too; what comes there is given to `on_probe`.
             on_gap: called when the subscription stands again after it was lost.
             members: are told what changed before any message that came later.
         """
@@ -77,6 +77,8 @@ class Subscriber:
         self.subscription = 0
         #: Redis' own number of our connection; None if it would not say.
         self.redis_client_id: int | None = None
+        #: Called with what comes on the probe channel; may not wait.
+        self.on_probe: Callable[[bytes], Any] = bool
         self._sock: Any = None
         #: Since when nothing has come; None while we work on what did.
         self._silent_since: float | None = None
@@ -181,7 +183,8 @@ class Subscriber:
                 # At once, and so before any message of this batch is looked up.
                 self._note_change(kind, body)
             elif channel != own:
-                continue
+                if kind == b"message":
+                    self.on_probe(body)
             elif kind == b"message":
                 batch.append(body)
             elif kind == b"subscribe":
@@ -199,7 +202,7 @@ class Subscriber:
         self._metrics.subscribed.set(1)
         self.subscribed.set()
         if self.subscription > 1:
-            self._metrics.gaps.inc()
+            self._metrics.count_gap()
             logger.warning(
                 "< subscribed to %s again: messages were missed", self._channel
             )

@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import Any
+from typing import Any, Callable
 
 import gevent
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
+from ..errors import WireError
+from ..orders import PROBE, decode_word
 from .metrics import Metrics
 from .subscriber import Subscriber
 
@@ -46,13 +48,24 @@ class Watchdog:
     """Publishes to this node's own channel, once a second, and draws conclusions."""
 
     def __init__(
-        self, redis: Any, channel: str, subscriber: Subscriber, metrics: Metrics
+        self,
+        redis: Any,
+        channel: str,
+        subscriber: Subscriber,
+        on_drain: Callable[[float | None], None],
+        metrics: Metrics,
     ) -> None:
-        """Takes the channel that the subscriber hears beside the server's."""
+        """Takes the channel that the subscriber hears beside the server's.
+
+        Args:
+            on_drain: called, in a greenlet of its own, when an operator orders it.
+        """
         self._redis = redis
         self._channel = channel
         self._subscriber = subscriber
+        self._on_drain = on_drain
         self._metrics = metrics
+        subscriber.on_probe = self._heard
         self._greenlet = gevent.Greenlet(self._run)
         self._limit = DEFAULT_LIMIT
         self._alarmed = False
@@ -60,6 +73,8 @@ class Watchdog:
         self._refused: set[str] = set()
         #: When Redis last took a probe.
         self._probed_at = time.monotonic()
+        #: When a probe was sent that was not heard yet.
+        self._sent_at: float | None = None
 
     @property
     def content(self) -> bool:
@@ -96,13 +111,27 @@ class Watchdog:
 
     def _probe(self) -> None:
         subscription = self._subscriber.subscription
-        heard_by = self._try("PUBLISH", self._channel, "")
+        self._sent_at = time.monotonic()
+        heard_by = self._try("PUBLISH", self._channel, PROBE)
         if heard_by is not None:
             self._probed_at = time.monotonic()
         if heard_by == 0 and subscription == self._subscriber.subscription:
             # This Redis, to which others publish, too, does not know our subscription.
             self._subscriber.renew("Redis that is published to does not know it")
         self._look_at_backlog()
+
+    def _heard(self, body: bytes) -> None:
+        try:
+            order = decode_word(body)
+        except WireError as error:
+            logger.warning("< %s: skipped: %s", self._channel, error)
+            return
+        if order is not None:
+            logger.info("< ordered to drain")
+            gevent.spawn(self._on_drain, order.window)
+        elif self._sent_at is not None:
+            self._metrics.probe_round_trip.observe(time.monotonic() - self._sent_at)
+            self._sent_at = None
 
     def _check_silence(self) -> None:
         if "PUBLISH" in self._refused or self._subscriber.silence < SILENCE:
