@@ -13,7 +13,9 @@ VERSION = re.search(
     r'^__version__ = "(.+)"$', (HERE / "freeim/__init__.py").read_text(), re.M
 ).group(1)
 
+CLI = ["click>=8.1", "rich>=13.0"]
 RELAY = [
+    "click>=8.1",
     "gevent>=22.10",
     "gevent-websocket>=0.10.1",
     "gunicorn[gevent]>=21.2",
@@ -35,6 +37,7 @@ DEPLOY = [
 ]
 TEST = [
     *DEMO,
+    *CLI,
     *RECIPES,
     *DEPLOY,
     "playwright>=1.40",
@@ -58,13 +61,14 @@ setup(
     package_data={"freeim": ["py.typed", "lua/*.lua"]},
     install_requires=["redis>=5.0"],
     extras_require={
+        "cli": CLI,
         "relay": RELAY,
         "flask": FLASK,
         "demo": DEMO,
         "bench": [*DEMO, *BENCH],
         "test": TEST,
     },
-    entry_points={"console_scripts": ["freeim = freeim.cli:main"]},
+    entry_points={"console_scripts": ["freeim = freeim.cli.main:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Developers",

@@ -26,7 +26,10 @@ ORDER = """
     doctor.address doctor.answers doctor.link doctor.application doctor.witness
     doctor.plan doctor.approach doctor.stay doctor.walk doctor.printing doctor.command
     doctor.arguments
-    gunicorn_worker relay_wsgi server imhelper __init__ flask_ext cli __main__
+    gunicorn_worker relay_wsgi server imhelper __init__ flask_ext
+    cli.statuses cli.failure cli.options cli.output cli.system cli.relay cli.clients
+    cli.messages cli.nodes cli.top cli.config cli.benchmark cli.commands cli.main
+    __main__
 """.split()
 
 # Third-party packages and the only modules that may import them.
@@ -51,6 +54,7 @@ MAY_IMPORT = {
         "relay.watchdog",
         "relay.relay",
         "doctor.walk",
+        "cli.system",
     },
     "hiredis": {"relay.subscriber"},
     "wsproto": {
@@ -79,11 +83,27 @@ MAY_IMPORT = {
         "gunicorn_worker",
         "relay_wsgi",
         "server",
-        "cli",
+        "cli.relay",
     },
     "geventwebsocket": {"server"},
     "flask": {"flask_ext"},
     "gunicorn": set(),
+    "click": {
+        "cli.failure",
+        "cli.options",
+        "cli.output",
+        "cli.system",
+        "cli.relay",
+        "cli.clients",
+        "cli.messages",
+        "cli.nodes",
+        "cli.top",
+        "cli.config",
+        "cli.benchmark",
+        "cli.commands",
+        "cli.main",
+    },
+    "rich": {"cli.top"},
 }
 
 

@@ -253,7 +253,7 @@ def test_freeim_relay_without_gevent_says_which_pip_install_mends_it():
     said = interpreter(
         "import sys\n"
         "sys.modules['gevent'] = None\n"
-        "from freeim.cli import main\n"
+        "from freeim.cli.main import main\n"
         "try:\n    main(['relay', '--servers', 'a'])\n"
         "except SystemExit as error:\n    print(error)\n"
     )

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from freeim import ImClientOptions, RelayOptions
+from freeim.cli.commands import COMMANDS
+from freeim.cli.statuses import Status
 from freeim.flask_ext import config_keys
 from freeim.options import variable
 from freeim.relay.metrics import Metrics
@@ -140,6 +144,57 @@ def metrics():
     return table(("metric", "type", "meaning"), *rows)
 
 
+def own_options(command):
+    """Returns the options of a command that no option class has."""
+    derived = {one for kind in CLASSES for one, *_ in kind.names()}
+    return [
+        one
+        for one in command.params
+        if isinstance(one, click.Option) and one.name not in derived
+    ]
+
+
+def commands():
+    parts = []
+    for command in COMMANDS:
+        context = click.Context(command, info_name=f"freeim {command.name}")
+        usage = " ".join(command.collect_usage_pieces(context))
+        parts += [f"### freeim {command.name}", f"`freeim {command.name} {usage}`"]
+        parts.append(inspect.cleandoc(command.help).replace("\f", ""))
+        rows = [
+            (
+                code(", ".join(one.opts)),
+                code(
+                    one.envvar
+                    or f"FREEIM_{command.name}_{one.name}".upper().replace("-", "_")
+                ),
+                "–"
+                if one.is_flag or not isinstance(one.default, (str, int, float))
+                else code(one.default),
+                one.help,
+            )
+            for one in own_options(command)
+        ]
+        if rows:
+            parts.append(table(("option", "variable", "default", "meaning"), *rows))
+        given = {one.name for one in command.params}
+        for kind, text in CLASSES.items():
+            if given > {one for one, _, value in kind.names() if one != "json_dumps"}:
+                parts.append(f"And {text}.")
+    return "\n\n".join(parts)
+
+
+def exit_statuses():
+    rows = [(code(int(one)), one.text) for one in Status]
+    return table(("status", "meaning"), *rows)
+
+
+#: What stands for the options that are derived from a class.
+CLASSES = {
+    RelayOptions: "all [options of a relay](options.md#relay)",
+    ImClientOptions: "all [options of the helper](options.md#helper) but `json_dumps`",
+}
+
 #: Page and marker of each table that is written from the code.
 TABLES = {
     ("docs/options.md", "relay options"): relay_options,
@@ -148,6 +203,8 @@ TABLES = {
     ("docs/close-codes.md", "close codes"): close_codes,
     ("docs/close-codes.md", "refusals"): refusals,
     ("docs/metrics.md", "metrics"): metrics,
+    ("docs/cli.md", "commands"): commands,
+    ("docs/cli.md", "exit statuses"): exit_statuses,
 }
 
 
