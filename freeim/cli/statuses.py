@@ -23,7 +23,8 @@ class Status(IntEnum):
     FAILED = (
         1,
         "not done, or the answer is no: nobody took the message, a client is offline, "
-        "a check failed, a node is not empty in time, an extra is not installed, nobody reads what is printed",
+        "a check failed, a node is not empty in time, an extra is missing, nobody "
+        "reads what is printed",
     )
     UNUSABLE = (2, "a command, an option or an argument cannot be used")
     NO_REDIS = (3, "Redis cannot be reached or refuses; for `relay` it is 2")
