@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import websocket
 
@@ -37,16 +39,19 @@ def test_a_server_is_emptied_with_all_its_processes_and_no_other(redis_url):
 
 
 def test_one_process_is_emptied_by_its_own_name(redis_url):
-    with System(redis_url, "freeim relay", ["a"], drain_window=0.1) as system:
+    with System(redis_url, "freeim relay", ["a"], drain_window=30) as system:
         terminal = Terminal(system)
-        sock = system.connect(1)
+        socks = [system.connect(one) for one in (1, 2, 3)]
         (node,) = (key.decode() for key in system.redis.hkeys("im_v2_wsNodes"))
         said = terminal.run("drain", "b", status=1)
         assert said == "freeim: no node 'b' lives; those that do: a\n"
-        said = terminal.run("drain", node)
-        assert said == "drained 1 process(es) of 1 clients\n"
-        assert close_code(sock) == 1001
-        wait_until(lambda: not system.sockets_of(1), "offline")
+        # The node's own window would take half a minute.
+        begin = time.monotonic()
+        said = terminal.run("drain", node, "--window", 0.1)
+        assert said == "drained 1 process(es) of 3 clients\n"
+        assert time.monotonic() - begin < 8
+        assert [close_code(sock) for sock in socks] == [1001] * 3
+        wait_until(lambda: not system.client.get_client_list_by_online(), "offline")
         # Again: there is nobody left.
         assert terminal.json("drain", "a") == [{"node": node, "clients": 0, "left": 0}]
 
