@@ -164,11 +164,17 @@ class Node(Server):
             return answer.status, answer.read().decode()
 
     def metric(self, name):
-        """Returns the value of a metric, of the process that answers."""
-        for line in self.get("/metrics")[1].splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[1])
-        raise AssertionError(f"no metric {name}")
+        """Returns the value of a metric, of the process that answers.
+
+        Without labels it is the sum over all that there are.
+        """
+        page = self.get("/metrics")[1]
+        assert f"# TYPE {name.partition('{')[0]} " in page, f"no metric {name}"
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in page.splitlines()
+            if line.startswith((name + " ", name + "{"))
+        )
 
 
 class System:
