@@ -26,6 +26,7 @@ from .content import check_chan, encode_content
 from .dialects import ClientId
 from .errors import InvalidClientId
 from .options import ImClientOptions
+from .public_url import address_of
 from .redis_client import open_redis
 from .scripts import load_script
 from .tokens import SUBPROTOCOL, Address, store_token, without_token
@@ -235,12 +236,9 @@ class ImClient(Chans):
         return store_token(self.redis, self.wire, client_id, meta, ttl)
 
     def _url(self, client_id: ClientId, token: str) -> str:
+        options = self.options
         server = self._server_of(self._dialect.check(client_id))
-        public_url = self.options.public_url
-        template = public_url if isinstance(public_url, str) else public_url[server]
-        return str(
-            template.format(server=server, path=self.options.path_match, token=token)
-        )
+        return address_of(options.public_url, server, options.path_match, token)
 
     def _server_of(self, client_id: ClientId) -> str:
         servers: Sequence[str] = self.options.servers

@@ -25,11 +25,10 @@ ORDER = """
     doctor.findings doctor.faults_before doctor.faults_behind doctor.diagnosis
     doctor.address doctor.answers doctor.link doctor.application doctor.witness
     doctor.plan doctor.approach doctor.stay doctor.walk doctor.printing doctor.command
-    doctor.arguments
     gunicorn_worker relay_wsgi server imhelper __init__ flask_ext
     cli.statuses cli.failure cli.options cli.output cli.system cli.relay cli.clients
-    cli.messages cli.nodes cli.top cli.config cli.benchmark cli.commands cli.main
-    __main__
+    cli.messages cli.nodes cli.top cli.config cli.doctor cli.benchmark cli.commands
+    cli.main __main__
 """.split()
 
 # Third-party packages and the only modules that may import them.
@@ -99,6 +98,7 @@ MAY_IMPORT = {
         "cli.nodes",
         "cli.top",
         "cli.config",
+        "cli.doctor",
         "cli.benchmark",
         "cli.commands",
         "cli.main",

@@ -7,6 +7,7 @@ import click
 from .benchmark import bench
 from .clients import kick, online, token
 from .config import check_config
+from .doctor import doctor
 from .messages import chans, events, send
 from .nodes import drain
 from .relay import relay
@@ -26,6 +27,7 @@ COMMANDS = (
     token,
     top,
     check_config,
+    doctor,
     drain,
     bench,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, Callable, Dict, Optional, TypeVar
+from typing import Any, Callable, Container, Dict, Optional, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -39,14 +39,17 @@ def flag_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def derived_options(*classes: type[Any]) -> Callable[[Callback], Callback]:
-    """Gives a command the fields of option classes as options, each one once."""
+def derived_options(
+    *classes: type[Any], only: Container[str] | None = None
+) -> Callable[[Callback], Callback]:
+    """Gives a command the fields of option classes, or some, as options, each once."""
     items = {
         item.name: item
         for one in classes
         for item in fields(one)
         # Functions cannot be typed.
         if item.metadata["check"] is not checks.function
+        and (only is None or item.name in only)
     }
 
     def decorate(command: Callback) -> Callback:

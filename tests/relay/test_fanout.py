@@ -49,7 +49,13 @@ def settled():
 @pytest.fixture
 def peer(settled):
     peers = []
-    terms = Terms(1 << 20, 1 << 16, lambda one: None, lambda *it: settled.append(it))
+    terms = Terms(
+        outbox_limit=1 << 20,
+        message_limit=1 << 16,
+        frame_rate=0,
+        on_end=lambda one: None,
+        on_settled=lambda *it: settled.append(it),
+    )
     ids = itertools.count(1)
 
     def make(deflates=False):
