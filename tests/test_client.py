@@ -88,6 +88,35 @@ def test_public_url_may_be_a_template(redis_url):
     assert url.startswith("wss://im.example.com/b/ws?token=")
 
 
+@pytest.mark.parametrize(
+    "template, url",
+    [
+        ("ws://{server}{path}?token={token}", "ws://b/ws"),
+        ("wss://im/{server}/ws?token={token}&v=2", "wss://im/b/ws?v=2"),
+        ("wss://im/ws?node={server}&token={token}", "wss://im/ws?node=b"),
+    ],
+)
+def test_prev_connect_gives_the_token_beside_the_url(redis_url, template, url):
+    client = ImClient(redis=redis_url, servers=["a", "b"], public_url=template)
+    address = client.prev_connect(1, "meta")
+    assert address.url == url
+    protocol, token = address.protocols
+    assert protocol == "freeim"
+    assert b"meta" in client.redis.get(client.wire.token_key(token))
+    client.force_offline(1)
+    assert not client.redis.exists(client.wire.token_key(token))
+
+
+def test_an_error_of_redis_does_not_show_the_token(redis_url):
+    client = ImClient(redis=redis_url, servers=SERVERS)
+    key = client.wire.tokens_key(1)
+    client.redis.set(key, "no set")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE") as caught:
+        client.prev_connect_server(1, "secret")
+    for private in ("secret", "Token"):
+        assert private not in str(caught.value)
+
+
 def test_public_url_may_be_a_mapping(redis_url):
     client = ImClient(
         redis=redis_url,
@@ -166,6 +195,8 @@ def test_hostile_channel_names_are_only_names(client, ids, chan):
     assert client.send_chan_message(ids[0], chan, "x") == 0
     client.clear_chan_client(chan)
     assert client.redis.keys() == [b"witness"]
+    # A name is never part of a script, of which Redis would keep each one.
+    assert client.redis.info("memory")["number_of_cached_scripts"] < 20
 
 
 def test_online_is_read_from_the_hash(client, ids):

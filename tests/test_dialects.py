@@ -236,3 +236,11 @@ def test_modulo_is_the_dialects_own_way():
 
 def test_dialects_are_found_by_their_names():
     assert DIALECTS == {"v1": V1, "v2": V2}
+
+
+def test_a_million_ids_go_where_csharp_sends_them():
+    # C#: `servers[clientId % servers.Length]`, for the ids that there are.
+    servers, draw = ["a", "b", "c", "d", "e", "f", "g"], random.Random(7)
+    for _ in range(1_000_000):
+        client_id = draw.randrange(1, 1 << 63)
+        assert V2.select_server(client_id, servers) == servers[client_id % 7]
