@@ -6,10 +6,11 @@ path it answers `/healthz`, `/readyz` and `/metrics`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
-from sys import intern
+from functools import lru_cache
 from typing import Any, Callable, Iterable, Mapping, Tuple
 
 from .errors import ConfigurationError, missing_extra
@@ -23,9 +24,9 @@ try:
     from .relay.access_log import log_refusal
     from .relay.metrics import CONTENT_TYPE, FOLDER
     from .relay.relay import Relay
-    from .relay.transport import Door, find_door
+    from .relay.transport import Door, Transport, find_door
     from .websocket.address import Proxies, Visitor
-    from .websocket.frames import CloseReason
+    from .websocket.frames import CloseReason, close_frame
     from .websocket.handshake import SUBPROTOCOL, Refusal, check_upgrade
 except ImportError as error:
     if (error.name or "").startswith("freeim"):
@@ -48,6 +49,9 @@ LOCAL_PROXIES = ("127.0.0.1", "::1")
 #: The share of a worker's connections that may be waiting for their handshake: the
 #: rest is for `/healthz`, and for telling others to come later.
 WAITING_SHARE = 0.9
+
+#: Thousands of sockets come from one page, and some from one address: they share it.
+_shared_visitor = lru_cache(maxsize=4096)(Visitor)
 
 NO_DOOR = Refusal(
     "500 Internal Server Error",
@@ -139,27 +143,26 @@ class RelayApp:
             return self._refuse(upgrade, door, visitor, start_response)
         if door is None:
             return self._refuse(NO_DOOR, door, visitor, start_response)
-        admission = self.relay.admit(upgrade.token, visitor.address)
+        admission = self.relay.admit(upgrade.token, visitor)
         if isinstance(admission, Refusal):
             return self._refuse(admission, door, visitor, start_response)
         try:
             transport = door.take()
         except OSError as error:
-            self.relay.gate.leave(visitor.address)
+            self.relay.gate.leave(visitor)
             logger.debug("! socket is gone already: %s", error)
             return door.leave()
         # Where the 101 is out already, nothing was agreed to.
         deflates = upgrade.deflates and not door.upgraded
         head = b"" if door.upgraded else upgrade.response()
-        connection = self.relay.open(transport, admission, head, visitor, deflates)
+        connection = self.relay.open(transport, admission, head, deflates)
         if transport.borrowed:
             connection.wait()
         return door.leave()
 
     def _visitor(self, environ: Mapping[str, Any]) -> Visitor:
-        # Thousands of sockets come from few pages, and behind a NAT from one address.
-        origin = intern(environ.get("HTTP_ORIGIN", ""))
-        return Visitor(intern(self._proxies.address(environ)), origin)
+        origin = environ.get("HTTP_ORIGIN", "")
+        return _shared_visitor(self._proxies.address(environ), origin)
 
     def app_protocol(self, path: str) -> str:
         """Returns the sub-protocol that gevent-websocket's worker may select."""
@@ -176,7 +179,7 @@ class RelayApp:
         self.relay.metrics.count_refusal(refusal)
         if door is not None and door.upgraded:
             # Too late for a status: the 101 is out.
-            self.relay.refuse(door.take(), refusal)
+            _close(door.take(), refusal)
             return door.leave()
         body = refusal.text.encode() + b"\n"
         return _answer(start_response, refusal.status, TEXT, body, refusal.headers)
@@ -191,6 +194,12 @@ class RelayApp:
 
     def _metrics(self) -> Answer:
         return "200 OK", CONTENT_TYPE, self.relay.metrics.exposition()
+
+
+def _close(transport: Transport, refusal: Refusal) -> None:
+    with contextlib.suppress(OSError):
+        transport.send(close_frame(refusal.close.code, refusal.close.text))
+    transport.close()
 
 
 def create_relay_app(options: RelayOptions) -> RelayApp:

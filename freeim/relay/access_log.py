@@ -40,8 +40,7 @@ class Accountable(Protocol):
     """A connection, as its line tells of it."""
 
     client_id: ClientId
-    address: str
-    origin: str
+    visitor: Visitor
     opened_at: float
     reason: CloseReason | None
     close_code: int
@@ -61,8 +60,8 @@ def log_end(connection: Accountable) -> None:
         "in=%d/%d out=%d/%d",
         id(connection),
         connection.client_id,
-        connection.address or "-",
-        _shown(connection.origin),
+        connection.visitor.address or "-",
+        _shown(connection.visitor.origin),
         connection.close_code,
         reason.name,
         time.monotonic() - connection.opened_at,

@@ -15,6 +15,7 @@ import gevent
 from gevent.event import Event
 
 from ..dialects import ClientId
+from ..websocket.address import NOBODY
 from ..websocket.frames import CloseReason, close_frame, ping_frame
 from ..websocket.protocol import PONG_LENGTH, Protocol, only_pongs
 from .outbox import Outbox, Verdict
@@ -65,7 +66,6 @@ class Connection:
         "_terms",
         "_transport",
         "_waiter",
-        "address",
         "client_id",
         "close_code",
         "deadline_slot",
@@ -75,12 +75,12 @@ class Connection:
         "frames_out",
         "heard_at",
         "opened_at",
-        "origin",
         "ping_slot",
         "reason",
         "received",
         "sent",
         "token_value",
+        "visitor",
     )
 
     def __init__(
@@ -114,8 +114,7 @@ class Connection:
         #: Why it is closing, once it is.
         self.reason: CloseReason | None = None
         self.close_code = 0
-        #: Where it came from: the client's address, and the page's Origin.
-        self.address = self.origin = ""
+        self.visitor = NOBODY
         #: Bytes that the kernel took, and that came; frames that came, and of messages.
         self.sent = self.received = self.frames_in = self.frames_out = 0
         self.opened_at = self.heard_at = time.monotonic()

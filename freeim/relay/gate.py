@@ -12,6 +12,7 @@ from ..dialects import ClientId
 from ..errors import WireError
 from ..options import RelayOptions
 from ..presence import Ledger
+from ..websocket.address import Visitor
 from ..websocket.handshake import BAD_TOKEN, CLIENT_FULL, NO_REDIS, Refusal
 from .caps import Caps, room_for_sockets
 from .clerk import Bulk, Clerk
@@ -24,10 +25,11 @@ logger = logging.getLogger(__name__)
 
 
 class Admission(NamedTuple):
-    """Whose socket it will be, and the token value that says so."""
+    """Whose socket it will be, the token value that says so, and who came with it."""
 
     client_id: ClientId
     token_value: str
+    visitor: Visitor
 
 
 class Gate:
@@ -65,28 +67,28 @@ class Gate:
         self._take_tokens = Bulk(ledger.take_tokens, overtakes=True)
         self._misrouted = False
 
-    def admit(self, token: str, address: str) -> Admission | Refusal:
+    def admit(self, token: str, visitor: Visitor) -> Admission | Refusal:
         """Consumes a token and says whose socket may open, or why none.
 
         An admission is counted by the caps until `leave`.
         """
-        refusal = self.caps.enter(address, time.monotonic())
+        refusal = self.caps.enter(visitor.address, time.monotonic())
         if refusal is not None:
             return refusal
         admission = None
         try:
-            admission = self._take(token) if self._serves() else NO_REDIS
+            admission = self._take(token, visitor) if self._serves() else NO_REDIS
         finally:
             self.caps.arrive()
             if not isinstance(admission, Admission):
-                self.leave(address)
+                self.leave(visitor)
         return admission
 
-    def leave(self, address: str) -> None:
+    def leave(self, visitor: Visitor) -> None:
         """Takes note that a socket has ended, or came to nothing."""
-        self.caps.leave(address)
+        self.caps.leave(visitor.address)
 
-    def _take(self, token: str) -> Admission | Refusal:
+    def _take(self, token: str, visitor: Visitor) -> Admission | Refusal:
         try:
             value: Any = self._clerk.share(self._take_tokens, token).get()
         except (RedisError, OSError):
@@ -104,7 +106,7 @@ class Gate:
         if self._per_client and len(self._sockets_of(client_id)) >= self._per_client:
             return CLIENT_FULL
         self._check_node(client_id)
-        return Admission(client_id, value.decode())
+        return Admission(client_id, value.decode(), visitor)
 
     def _check_node(self, client_id: ClientId) -> None:
         """Says once that clients come whose messages go to another node."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 import secrets
@@ -19,7 +18,7 @@ from ..presence import Ledger
 from ..reaper import Reaper
 from ..redis_client import check_redis, open_redis
 from ..websocket.address import Visitor
-from ..websocket.frames import CloseReason, close_frame
+from ..websocket.frames import CloseReason
 from ..websocket.handshake import DRAINING, Refusal
 from .access_log import hide_tokens, log_end
 from .clerk import Clerk
@@ -218,14 +217,11 @@ class Relay:
 
     # Sockets
 
-    def admit(self, token: str, address: str) -> Admission | Refusal:
-        """Consumes a token and says whose socket may open, or why none.
-
-        An admission counts as a socket: `open` or `gate.leave` must follow.
-        """
+    def admit(self, token: str, visitor: Visitor) -> Admission | Refusal:
+        """Says whose socket may open, which then counts until its end, or why none."""
         if self.draining:
             return DRAINING
-        return self.gate.admit(token, address)
+        return self.gate.admit(token, visitor)
 
     def _serves(self) -> bool:
         # Who came in now would miss what is sent until the subscription stands.
@@ -237,7 +233,6 @@ class Relay:
         transport: Transport,
         admission: Admission,
         head: bytes,
-        visitor: Visitor,
         deflates: bool = False,
     ) -> Connection:
         """Makes a connection of a socket and has it counted online; then it starts.
@@ -247,7 +242,6 @@ class Relay:
 
         Args:
             head: the rest of the handshake, sent before any frame.
-            visitor: where it comes from; the address is that of its admission.
             deflates: whether it agreed to permessage-deflate.
         """
         connection = Connection(
@@ -258,7 +252,7 @@ class Relay:
             self._terms,
             deflates,
         )
-        connection.address, connection.origin = visitor
+        connection.visitor = admission.visitor
         self._registry.add(connection)
         self._heartbeat.add(connection)
         self.metrics.opened.inc()
@@ -273,17 +267,11 @@ class Relay:
             connection.close(CloseReason.GOING_AWAY)
         connection.start()
 
-    def refuse(self, transport: Transport, refusal: Refusal) -> None:
-        """Closes a socket whose 101 was out before it could be refused."""
-        with contextlib.suppress(OSError):
-            transport.send(close_frame(refusal.close.code, refusal.close.text))
-        transport.close()
-
     def _ended(self, connection: Connection) -> None:
         self._registry.remove(connection)
         self._sampler.note_end(connection)
         self._heartbeat.remove(connection)
-        self.gate.leave(connection.address)
+        self.gate.leave(connection.visitor)
         log_end(connection)
         # By reason: a browser may close with thousands of codes of its own.
         reason = connection.reason or CloseReason.LOST

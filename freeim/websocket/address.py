@@ -10,7 +10,7 @@ import ipaddress
 from typing import Any, Iterable, Mapping, NamedTuple
 
 
-__all__ = ["ANY", "Proxies", "Visitor", "neighbourhood"]
+__all__ = ["ANY", "NOBODY", "Proxies", "Visitor", "neighbourhood"]
 
 #: Stands for every peer: then somebody else keeps strangers away from us.
 ANY = "*"
@@ -28,6 +28,9 @@ class Visitor(NamedTuple):
     address: str
     #: Of the page that opens it, as its browser says.
     origin: str
+
+
+NOBODY = Visitor("", "")
 
 
 class Proxies:
