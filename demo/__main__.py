@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 
@@ -59,6 +60,12 @@ def parse_arguments() -> argparse.Namespace:
         metavar="N,N",
         help="ports of the relay nodes, one node each (default: 6001,6002)",
     )
+    parser.add_argument(
+        "--data",
+        type=os.path.abspath,
+        metavar="FOLDER",
+        help="keep accounts, messages and files there (default: until Ctrl-C only)",
+    )
     return parser.parse_args()
 
 
@@ -113,8 +120,8 @@ def make_stages(options: argparse.Namespace, folder: str) -> list[list[Part]]:
         relay_part(number, server, servers, redis)
         for number, server in enumerate(servers, 1)
     ]
-    nicks = f"{folder}/nicks.sqlite3"
-    webapi = webapi_part(options.host, options.port, servers, redis, nicks)
+    data = options.data or f"{folder}/webapi"
+    webapi = webapi_part(options.host, options.port, servers, redis, data)
     return [*stages, [*relays, webapi]]
 
 

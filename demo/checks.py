@@ -21,6 +21,7 @@ PACKAGES = (
     "hiredis",
     "prometheus_client",
     "redis",
+    "sqlalchemy",
     "wsproto",
 )
 

@@ -31,7 +31,8 @@ class Part:
     """A child process in a process group of its own.
 
     The group keeps the terminal's Ctrl-C away from it: the supervisor alone decides
-    when a part stops. `start` once; then `terminate`, and `join` until it is gone.
+    when a part stops. `start`; then `terminate`, and `join` until it is gone. One that
+    has ended may be started again.
     """
 
     def __init__(
@@ -41,8 +42,11 @@ class Part:
         ready: Callable[[], bool],
         environ: Mapping[str, str] | None = None,
         show: Callable[[str, str], None] = show,
+        comes_back: bool = False,
     ) -> None:
         self.name = name
+        #: Whether it is started again when it has ended in good order by itself.
+        self.comes_back = comes_back
         self.ready = ready
         self._command = command
         self._environ = environ

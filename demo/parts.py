@@ -55,9 +55,9 @@ def relay_part(number: int, server: str, servers: Sequence[str], redis: str) -> 
 
 
 def webapi_part(
-    host: str, port: int, servers: Sequence[str], redis: str, nicks: str
+    host: str, port: int, servers: Sequence[str], redis: str, folder: str
 ) -> Part:
-    """Returns the WebApi, which also serves the page."""
+    """Returns the WebApi, which also serves the page and keeps its data in `folder`."""
     listen = address(host, port)
     return Part(
         "webapi",
@@ -71,8 +71,10 @@ def webapi_part(
             FREEIM_REDIS=redis,
             FREEIM_KEY_PREFIX=key_prefix(redis),
             FREEIM_SERVERS=",".join(servers),
-            FREEIM_DEMO_NICKS=nicks,
+            FREEIM_DEMO_FOLDER=folder,
+            FREEIM_DEMO_MODE="1",
         ),
+        comes_back=True,
     )
 
 

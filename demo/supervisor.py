@@ -36,18 +36,20 @@ class Supervisor:
     def __init__(self, stages: Sequence[Sequence[Part]]) -> None:
         self._stages = stages
         self._started: list[Sequence[Part]] = []
-        # A signal handler may put into a SimpleQueue at any time.
-        self._events: queue.SimpleQueue[Stopped] = queue.SimpleQueue()
+        # Why to stop, or a part that has ended. A signal handler may put into a
+        # SimpleQueue at any time.
+        self._events: queue.SimpleQueue[Stopped | Part] = queue.SimpleQueue()
 
     def run(self, welcome: str) -> int:
-        """Runs until a signal or the end of a part; returns the exit status."""
+        """Runs until a signal or until a part has failed; returns the exit status."""
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
         try:
             for stage in self._stages:
                 self._start(stage)
             show("demo", welcome)
-            raise self._events.get()
+            while True:
+                self._handle(self._events.get())
         except Stopped as stopped:
             show("demo", f"{stopped}, stopping")
             return stopped.status
@@ -58,19 +60,27 @@ class Supervisor:
     def _start(self, stage: Sequence[Part]) -> None:
         self._started.append(stage)
         for part in stage:
-            part.start(on_exit=self._on_exit)
+            part.start(on_exit=self._events.put)
         deadline = time.monotonic() + READY_WITHIN
         for part in stage:
             while not part.ready():
                 if time.monotonic() > deadline:
                     raise Stopped(1, f"{part.name} does not serve yet, too late")
-                self._raise_event(LOOK_EVERY)
+                self._wait(LOOK_EVERY)
 
-    def _raise_event(self, timeout: float) -> None:
+    def _wait(self, timeout: float) -> None:
         try:
-            raise self._events.get(timeout=timeout)
+            self._handle(self._events.get(timeout=timeout))
         except queue.Empty:
             pass
+
+    def _handle(self, event: Stopped | Part) -> None:
+        if isinstance(event, Stopped):
+            raise event
+        if event.status != 0 or not event.comes_back:
+            raise Stopped(1, f"{event.name} ended (status {event.status})")
+        show("demo", f"{event.name} ended in good order, starting it again")
+        event.start(on_exit=self._events.put)
 
     def _stop(self) -> None:
         for number in STOP_SIGNALS:
@@ -82,9 +92,6 @@ class Supervisor:
             deadline = time.monotonic() + STOP_WITHIN
             for part in stage:
                 part.join(max(0.0, deadline - time.monotonic()))
-
-    def _on_exit(self, part: Part) -> None:
-        self._events.put(Stopped(1, f"{part.name} ended (status {part.status})"))
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._events.put(Stopped(0, signal.Signals(number).name))

@@ -1,0 +1,47 @@
+"""Receives a file's bytes, and tells how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import Refused
+
+
+#: Bytes that are read at once.
+CHUNK = 64 * 1024
+
+#: Seconds between two reports.
+EVERY = 0.2
+
+
+def receive(
+    stream: BinaryIO, path: Path, size: int, report: Callable[[int], None]
+) -> None:
+    """Writes a stream of `size` bytes into a file; if anything fails, there is none.
+
+    Reports how many bytes are there, from 0 on, but not more often than each `EVERY`.
+    """
+    received, reported_at = 0, float("-inf")
+    try:
+        with path.open("xb") as file:
+            while True:
+                if time.monotonic() - reported_at >= EVERY:
+                    reported_at = time.monotonic()
+                    report(received)
+                chunk = stream.read(min(CHUNK, size - received + 1))
+                if not chunk:
+                    break
+                file.write(chunk)
+                received += len(chunk)
+                if received > size:
+                    break
+        if received != size:
+            raise Refused(400, "broken", f"expected {size} bytes, got {received}")
+    except BaseException:
+        with suppress(FileNotFoundError):
+            path.unlink()
+        raise
