@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from flask import Flask
-from redis import RedisError
 from werkzeug.serving import is_running_from_reloader
 
 from freeim import ImHelper
@@ -26,6 +24,7 @@ from .files import files, give_up_all
 from .friends import friends
 from .guard import guard
 from .messages import messages
+from .models import now
 from .original import original
 from .presence import follow_events, presence
 from .rooms import create_room, find_room, rooms
@@ -72,10 +71,9 @@ def create_app(
     (data / "files").mkdir(mode=0o700, parents=True, exist_ok=True)
     app.config.update(
         DEMO_MODE=demo_mode,
+        STARTED=now(),
         FOLDER=data.resolve(),
         SECRET_KEY=secret_key(data / "secret-key"),
-        # The page is new as soon as we are.
-        SEND_FILE_MAX_AGE_DEFAULT=None,
     )
     guard(app)
     answer_errors_as_json(app)

@@ -22,6 +22,9 @@ LONGEST_BODY = 64 * 1024
 #: The account that may send people away and speak to all, in demo mode.
 ADMIN = "admin"
 
+#: The endpoints that need no session; every other one of a blueprint does.
+FOR_EVERYBODY = {"accounts.sign_in", "accounts.sign_out"}
+
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; "
     "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -40,6 +43,7 @@ def guard(app: Flask) -> None:
     )
     app.before_request(check_page)
     app.before_request(check_length)
+    app.before_request(check_session)
     app.after_request(add_headers)
 
 
@@ -84,6 +88,12 @@ def check_length() -> None:
         raise Refused(411, "no_length", "a length is required")
     if (request.content_length or 0) > LONGEST_BODY:
         raise Refused(413, "too_big", f"at most {LONGEST_BODY} bytes")
+
+
+def check_session() -> None:
+    """Refuses those who are not signed in, whatever they ask for."""
+    if request.blueprint is not None and request.endpoint not in FOR_EVERYBODY:
+        me()
 
 
 def add_headers(response: Response) -> Response:

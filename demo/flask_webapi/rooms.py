@@ -81,7 +81,6 @@ def leave():
 @rooms.get("/members")
 def get_members():
     """Lists the members of a room, and who of them is online."""
-    me()
     room = room_of(Fields.of_query().line("name", LONGEST_ROOM))
     users = db().scalars(
         select(User).join(Member).where(Member.room_id == room.id).order_by(User.folded)

@@ -6,10 +6,8 @@ import os
 import signal
 import threading
 
-from flask import Blueprint
+from flask import Blueprint, current_app
 
-from .guard import me
-from .models import now
 from .nodes import nodes
 
 
@@ -18,8 +16,6 @@ running = Blueprint("running", __name__, url_prefix="/api")
 #: What exists in demo mode only.
 demo_only = Blueprint("demo_only", __name__, url_prefix="/api")
 
-STARTED = now()
-
 #: Seconds that the answer to a restart has time to get out.
 ANSWER_FIRST = 0.1
 
@@ -27,14 +23,15 @@ ANSWER_FIRST = 0.1
 @running.get("/nodes")
 def get_nodes():
     """Names the parts of the system, for the drawing of it."""
-    me()
-    return {"nodes": nodes(), "webapi": {"pid": os.getpid(), "started": STARTED}}
+    return {
+        "nodes": nodes(),
+        "webapi": {"pid": os.getpid(), "started": current_app.config["STARTED"]},
+    }
 
 
 @demo_only.post("/restart")
 def restart():
     """Ends the WebApi; the demo's supervisor starts it again."""
-    me()
     timer = threading.Timer(ANSWER_FIRST, end_gunicorn, [os.getppid()])
     timer.daemon = True
     timer.start()
