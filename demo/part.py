@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -40,7 +40,7 @@ class Part:
         name: str,
         command: Sequence[str],
         ready: Callable[[], bool],
-        environ: Mapping[str, str] | None = None,
+        environ: dict[str, str] | None = None,
         show: Callable[[str, str], None] = show,
         comes_back: bool = False,
     ) -> None:
@@ -49,7 +49,7 @@ class Part:
         self.comes_back = comes_back
         self.ready = ready
         self._command = command
-        self._environ = environ
+        self.environ = environ
         self._show = show
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -59,7 +59,7 @@ class Part:
         self._process = subprocess.Popen(
             self._command,
             cwd=ROOT,
-            env=self._environ,
+            env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -11,8 +11,8 @@ from typing import BinaryIO
 from .errors import Refused
 
 
-#: Bytes that are read at once.
-CHUNK = 64 * 1024
+#: Bytes that are waited for at once; at a slow line's pace that is not long.
+CHUNK = 8 * 1024
 
 #: Seconds between two reports.
 EVERY = 0.2

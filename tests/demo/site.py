@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import socket
 import sys
 import threading
 from contextlib import closing
@@ -91,8 +93,13 @@ class Socket:
         return wait_until(find, f"{kind} {fields} in {self.heard}")
 
     def close(self):
-        self._socket.shutdown()
+        link = self._socket.sock
+        # Closing alone would not wake the thread that reads.
+        with contextlib.suppress(OSError):
+            if link is not None:
+                link.shutdown(socket.SHUT_RDWR)
         self._thread.join(DEADLINE)
+        self._socket.shutdown()
 
     def _read(self):
         while True:
@@ -169,5 +176,5 @@ class Page:
         return any(one["id"] == self.id and one["online"] for one in members)
 
     def leave(self):
-        for socket in self.sockets:
-            socket.close()
+        for one in self.sockets:
+            one.close()
