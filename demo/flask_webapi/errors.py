@@ -8,6 +8,8 @@ from flask import Flask
 from redis import RedisError
 from werkzeug.exceptions import HTTPException
 
+from freeim.errors import InvalidArgument
+
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ class Refused(Exception):
 def answer_errors_as_json(app: Flask) -> None:
     """Has an application answer JSON, whatever went wrong."""
     app.register_error_handler(Refused, _refused)
-    app.register_error_handler(ValueError, _bad_value)
+    app.register_error_handler(InvalidArgument, _bad_value)
     app.register_error_handler(RedisError, _redis_down)
     app.register_error_handler(HTTPException, _http_error)
 
@@ -33,8 +35,8 @@ def _refused(error: Refused):
     return {"error": str(error), "code": error.code}, error.status
 
 
-def _bad_value(error: ValueError):
-    # An argument that ImHelper cannot use; its text says which, and what it expected.
+def _bad_value(error: InvalidArgument):
+    # ImHelper cannot use an argument; the text says which, and what was expected.
     return {"error": str(error), "code": "bad_value"}, 400
 
 
