@@ -1,299 +1,248 @@
-// The demo's page: what it asks the WebApi, and what it does with each message.
+// The page: signs in, connects, and lets the parts know of each other.
 
-import { FreeIMConnection, Refused } from "./freeim.js";
-import { addLine, lineOf, peersWrittenWith, talkOf, talkWith } from "./talks.js";
-import * as view from "./view.js";
-import { ask } from "./webapi.js";
+import { Chat } from "./chat.js";
+import { askFor, showMembers } from "./dialogs.js";
+import { $, h, icon } from "./dom.js";
+import { Drawing } from "./drawing.js";
+import { FreeIM, Refused } from "./freeim.js";
+import { Head, renderMe } from "./head.js";
+import { Journeys } from "./journeys.js";
+import { Log } from "./log.js";
+import { applyLooks } from "./looks.js";
+import { Sidebar } from "./sidebar.js";
+import { has, t } from "./texts.js";
+import { Transfers } from "./transfers.js";
+import { get, post, Refusal } from "./webapi.js";
 
-const { $ } = view;
-const FIRST_ROOM = "Lobby";
-const DELIVERED = "发送成功"; // what the relay writes on a receipt
+const narrow = matchMedia("(max-width: 46rem)");
+let chat = null;
 
-// One tab is one person: a reload keeps it, a second tab is somebody else.
-const me = JSON.parse(sessionStorage.getItem("me")) ?? { id: 0, nick: "", rooms: [] };
-const saveMe = () => sessionStorage.setItem("me", JSON.stringify(me));
+// The connection: the part to copy.
 
-const nicks = new Map(); // client id -> nick, of everybody ever heard of
-let headCounts = new Map(); // room -> people in it
-let online = []; // client ids
-let current = talkWith("all");
-let isOpen = false;
-
-const connection = new FreeIMConnection({ getUrl, onMessage, onState });
-
-async function getUrl() {
-  const known = me.id ? { websocketId: me.id } : {};
-  const answer = await ask("/ws/pre-connect", { ...known, nick: me.nick });
-  me.id = answer.websocketId;
-  saveMe();
-  return answer.server;
-}
-
-function onState(state, detail) {
-  isOpen = state === "open";
-  view.renderState(state, detail);
-  if (isOpen) refresh();
-}
-
-// Rooms and people
-
-let refreshing = false;
-let refreshAgain = false;
-
-async function refresh() {
-  refreshAgain = true;
-  if (refreshing) return;
-  refreshing = true;
+const im = new FreeIM(async () => {
   try {
-    while (refreshAgain && isOpen) {
-      refreshAgain = false;
-      await refreshOnce();
-    }
-  } catch {
-    // The WebApi is away; it says "changed" as soon as it is back.
-  } finally {
-    refreshing = false;
+    const answer = await post("/api/connect");
+    drawing.setMyNode(answer.node);
+    return answer;
+  } catch (error) {
+    // 401 and 403 say the same the next time.
+    const isFinal = error instanceof Refusal && error.status < 404 && error.status > 400;
+    throw isFinal ? new Refused(explain(error)) : error;
   }
+});
+im.onmessage = (push) => chat.onPush(push);
+im.onstate = (state, detail) => {
+  renderMe(chat.me, state);
+  drawing.setSocket(state === "open" ? detail.since : null);
+  $("closed").hidden = state !== "closed" || chat.leaving;
+  if (state === "closed") $("closed-reason").textContent = whyClosed(detail);
+  if (state !== "open") return;
+  chat.kickedBy = null;
+  chat.outbox.hurry();
+  // If the WebApi is away, it rings the bell of this page when it is back.
+  chat.catchUp().catch(() => {});
+};
+
+function whyClosed({ code, reason }) {
+  if (code === 4410 && chat.kickedBy) return t("closed_4410_by", { by: chat.kickedBy });
+  if (has(`closed_${code}`)) return t(`closed_${code}`);
+  return code ? t("closed", { code }) : reason;
 }
 
-async function refreshOnce() {
-  const [rooms, people] = await Promise.all([
-    ask("/ws/get-channels", { websocketId: me.id }),
-    ask("/ws/people"),
-  ]);
-  headCounts = new Map(rooms.channels.map(({ chan, online }) => [chan, online]));
-  online = people.people.map(({ websocketId }) => websocketId);
-  for (const { websocketId, nick } of people.people) nicks.set(websocketId, nick);
-  render();
-  // A client is out of its rooms once its last socket has closed.
-  const lost = me.rooms.filter((room) => !rooms.joined.includes(room));
-  await Promise.all(lost.map(join));
-}
+// What the parts show, and when
 
-function join(room) {
-  return ask("/ws/subscr-channel", { websocketId: me.id, channel: room });
-}
+const log = new Log(() => trying(() => chat.loadOlder()));
+const sidebar = new Sidebar((to) => pick(to));
+const drawing = new Drawing($("drawing"), () => trying(() => post("/api/restart")));
+const journeys = new Journeys(drawing);
+const head = new Head({
+  join: (name) => trying(() => chat.join(name)),
+  leave: (name) => trying(() => chat.leave(name)),
+  friend: (action, id) => trying(() => chat.friend(action, id)),
+  kick: (id) => trying(() => post("/api/kick", { id })),
+  members: (name) =>
+    trying(async () => showMembers(name, (await get("/api/rooms/members", { name })).members)),
+});
+const transfers = new Transfers({
+  onStored: (message) => chat.take(message),
+  isHere: (user) => chat.current?.to.user === user,
+  explain,
+});
 
-async function enterRoom(room) {
-  show(talkWith("room", room));
-  if (me.rooms.includes(room)) return;
-  await join(room);
-  me.rooms.push(room);
-  saveMe();
-  render();
-  await send(talkWith("room", room), { type: "welcome" });
-}
-
-async function leaveRoom(room) {
-  me.rooms = me.rooms.filter((one) => one !== room);
-  saveMe();
-  show(talkWith("all"));
-  await ask("/ws/leave-channel", { websocketId: me.id, channel: room });
-}
-
-// Messages out
-
-async function send({ kind, target }, msg) {
-  const time = Date.now();
-  const id = `${me.id}-${time}-${Math.random().toString(36).slice(2, 8)}`;
-  const message = { id, sender: me.id, senderNick: me.nick, time, msg };
-  await SEND[kind](target, message);
-}
-
-const SEND = {
-  room: (chan, message) =>
-    ask("/ws/send-channelmsg", {
-      websocketId: me.id,
-      channel: chan,
-      message: JSON.stringify({ type: "chanmsg", chan, ...message }),
-    }),
-
-  all: (_, message) =>
-    ask("/ws/send-broadcast", {
-      message: JSON.stringify({ type: "broadcastmsg", ...message }),
-    }),
-
-  // The sender of a direct message hears its receipt only, so it is shown here.
-  peer: async (receiver, message) => {
-    receive(talkWith("peer", receiver), message, "sending");
-    const line = lineOf(message.id);
-    try {
-      await ask("/ws/send-msg", {
-        senderWebsocketId: me.id,
-        receiveWebsocketId: receiver,
-        message: JSON.stringify({ type: "msg", receiver, ...message }),
-        isReceipt: true,
-      });
-      // The receipt may have been faster.
-      if (line.receipt === "sending") mark(line, "sent");
-    } catch (error) {
-      mark(line, "not sent");
-      throw error;
-    }
+const view = {
+  lists() {
+    sidebar.render(chat);
+    drawing.setPeople(chat.people);
+  },
+  talk(how) {
+    log.render(chat.current, chat.me, how);
+    if (how?.fresh) this.gate();
+  },
+  gate() {
+    if (!chat.current) return;
+    head.render(chat);
+    transfers.show(chat.current.to.user);
+  },
+  isShown(talk) {
+    const onScreen = !narrow.matches || document.body.dataset.screen === "talk";
+    return talk === chat.current && onScreen && !document.hidden;
+  },
+  arrived: (talk, message) => transfers.arrived(message),
+  incoming: (push) => transfers.incoming(push),
+  broadcast({ text, from }) {
+    const close = { type: "button", title: t("close"), "aria-label": t("close") };
+    const notice = h(
+      "div.notice",
+      {},
+      icon("megaphone"),
+      h("span", {}, h("strong", {}, t("broadcastFrom", { name: from.name })), " ", h("span.text", {}, text)),
+      h("button.tool", { ...close, onclick: () => notice.remove() }, icon("close")),
+    );
+    $("notices").append(notice);
   },
 };
 
-// Messages in: what people write is JSON inside JSON, as in FreeIM's C# sample. What the
-// WebApi or the relay says is an object, and no text can pass itself off as one.
-
-function onMessage(value) {
-  if (typeof value === "string") {
-    const message = JSON.parse(value);
-    FROM_PEOPLE.get(message.type)?.(message);
-  } else if (value.receipt) {
-    onReceipt(value);
-  } else if (value.type === "changed") {
-    refresh();
-  }
+function explain(error) {
+  if (!(error instanceof Refusal)) return t("away");
+  return has(`error_${error.code}`) ? t(`error_${error.code}`) : error.message;
 }
 
-const FROM_PEOPLE = new Map([
-  ["chanmsg", (message) => receive(talkWith("room", message.chan), message)],
-  ["broadcastmsg", (message) => receive(talkWith("all"), message)],
-  [
-    "msg",
-    (message) => {
-      const { sender, receiver } = message;
-      receive(talkWith("peer", sender === me.id ? receiver : sender), message);
-    },
-  ],
-]);
-
-function receive(talk, { id, sender, senderNick, time, msg }, receipt = "") {
-  const nick = senderNick || nickOf(sender);
-  nicks.set(sender, nick);
-  const welcome = msg.type === "welcome";
-  const line = {
-    id: id ?? `${sender}-${time}`,
-    kind: welcome ? "note" : "text",
-    mine: sender === me.id,
-    text: welcome ? `${nick} came in` : msg.content,
-    ...{ sender, nick, time, receipt },
-  };
-  if (!addLine(talk, line)) return;
-  if (talk === current) view.appendLine(line);
-  else if (!welcome) talk.unread += 1;
-  render();
-}
-
-function onReceipt({ content, receipt }) {
-  const line = lineOf(JSON.parse(JSON.parse(content)).id);
-  if (line) mark(line, receipt === DELIVERED ? "delivered" : "offline");
-}
-
-function mark(line, receipt) {
-  line.receipt = receipt;
-  view.renderReceipt(line);
-}
-
-// The page
-
-function nickOf(id) {
-  return (id === me.id && me.nick) || nicks.get(id) || `#${id}`;
-}
-
-function render() {
-  const ids = new Set([...online, ...peersWrittenWith()]);
-  if (current.kind === "peer") ids.add(current.target);
-  const people = [...ids]
-    .map((id) => ({ id, nick: nickOf(id), online: online.includes(id) }))
-    .sort((a, b) => (b.id === me.id) - (a.id === me.id) || a.nick.localeCompare(b.nick));
-  view.render({ me, current, headCounts, people });
-}
-
-function show(talk) {
-  current = talk;
-  talk.unread = 0;
-  document.body.dataset.pane = "talk";
-  view.renderLines(talk);
-  render();
-}
-
-// Makes an event handler of something that may fail: the page then says why.
-function trying(action) {
-  return async (event) => {
-    event?.preventDefault();
-    view.renderProblem("");
-    try {
-      await action(event);
-    } catch (error) {
-      const refused = error instanceof Refused;
-      view.renderProblem(
-        refused ? error.message : "The WebApi does not answer, try again.",
-      );
-    }
-  };
-}
-
-function keyAt(event) {
-  return event.target.closest("li")?.dataset.key;
-}
-
-$("rooms").onclick = trying(async (event) => {
-  const talk = talkOf(keyAt(event));
-  if (talk?.kind === "all") show(talk);
-  else if (talk) await enterRoom(talk.target);
-});
-
-$("people").onclick = trying(async (event) => {
-  const talk = talkOf(keyAt(event));
-  if (event.target.closest(".kick")) {
-    await ask("/ws/offline", { websocketId: talk.target });
-  } else if (event.target.closest(".pick")) {
-    show(talk);
-  }
-});
-
-$("new-room").onsubmit = trying(async ({ target }) => {
-  const name = target.room.value.trim();
-  if (name) await enterRoom(name);
-  target.reset();
-});
-
-$("composer").onsubmit = trying(async ({ target }) => {
-  const content = target.text.value.trim();
-  if (!content) return;
-  target.reset();
+async function trying(action) {
+  $("problem").hidden = true;
   try {
-    await send(current, { type: "text", content });
+    await action();
   } catch (error) {
-    target.text.value = content;
-    throw error;
+    $("problem").textContent = explain(error);
+    $("problem").hidden = false;
   }
-});
+}
 
-$("nick-form").onsubmit = trying(async ({ target }) => {
-  const nick = target.nick.value.trim();
-  if (!nick) return;
-  const isNew = !me.nick;
-  me.nick = nick;
-  saveMe();
-  $("nick-dialog").close();
-  render();
-  if (isNew) start();
-  else await ask("/ws/rename", { websocketId: me.id, nick });
-});
+function pick(to) {
+  if (chat.current) chat.current.draft = $("composer-text").value;
+  document.body.dataset.screen = "talk";
+  const shown = trying(() => chat.show(to));
+  $("composer-text").value = chat.current.draft;
+  grow();
+  // On a phone the keyboard would hide the conversation.
+  if (!narrow.matches && !$("composer").hidden) $("composer-text").focus();
+  return shown;
+}
 
-$("me").onclick = askNick;
-$("leave").onclick = trying(() => leaveRoom(current.target));
-$("reconnect").onclick = () => connection.open();
+// Writing
+
+function grow() {
+  const text = $("composer-text");
+  text.style.height = "auto";
+  text.style.height = `${Math.min(text.scrollHeight + 2, 160)}px`;
+}
+
+$("composer-text").oninput = grow;
+$("composer-text").onkeydown = (event) => {
+  // An input method ends a word with Enter, too.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  $("composer").requestSubmit();
+};
+$("composer").onsubmit = (event) => {
+  event.preventDefault();
+  const text = $("composer-text").value.trim();
+  if (!text) return;
+  $("composer-text").value = "";
+  grow();
+  chat.say(text);
+};
+$("attach").onclick = () => $("file").click();
+$("file").onchange = ({ target }) => {
+  for (const file of target.files) transfers.send(file, chat.current.to.user);
+  target.value = "";
+};
+
+// The other buttons
+
 $("back").onclick = () => {
-  document.body.dataset.pane = "list";
+  document.body.dataset.screen = "list";
+  document.querySelector(".pick[aria-current=true]")?.focus();
 };
-$("nick-dialog").onclose = () => {
-  if (!me.nick) askNick();
+$("reconnect").onclick = () => im.open();
+$("drawing-toggle").onclick = () => {
+  const isOpen = drawing.toggle();
+  $("drawing-toggle").setAttribute("aria-expanded", String(isOpen));
+};
+$("new-room").onclick = () => {
+  const fields = [
+    { name: "name", label: t("roomName"), max: 40, required: true },
+    { name: "topic", label: t("topic"), max: 120 },
+  ];
+  const create = ({ name, topic }) => chat.createRoom(name.trim(), topic.trim());
+  const enter = async (values) => {
+    await create(values);
+    document.body.dataset.screen = "talk";
+  };
+  askFor(t("newRoom"), fields, t("create"), enter, explain);
+};
+$("broadcast").onclick = () => {
+  const fields = [{ name: "text", label: t("message"), max: 2000, required: true }];
+  askFor(t("broadcast"), fields, t("send"), (values) => post("/api/broadcast", values), explain);
+};
+$("sign-out").onclick = () =>
+  trying(async () => {
+    await post("/api/sign-out");
+    location.reload();
+  });
+document.addEventListener("visibilitychange", () => {
+  if (chat?.current) chat.markRead(chat.current);
+});
+
+// Signing in
+
+$("sign-in").onsubmit = async (event) => {
+  event.preventDefault();
+  try {
+    const { me } = await post("/api/sign-in", { name: event.target.elements.name.value });
+    start(me);
+  } catch (error) {
+    $("sign-in-problem").textContent = explain(error);
+    $("sign-in-problem").hidden = false;
+  }
 };
 
-function askNick() {
-  $("nick-form").nick.value = me.nick;
-  $("nick-dialog").showModal();
+async function start(me) {
+  $("welcome").hidden = true;
+  $("app").hidden = false;
+  $("broadcast").hidden = !me.admin;
+  chat = new Chat(me, view, journeys);
+  renderMe(me, "connecting");
+  drawing.setMe(me);
+  await trying(() => chat.start());
+  const first = [...chat.rooms.values()].find((room) => room.joined);
+  if (first) {
+    await trying(() => chat.show({ room: first.name }));
+    if (!narrow.matches) $("composer-text").focus();
+  }
+  im.open();
 }
 
-function start() {
-  if (!me.rooms.length) me.rooms.push(FIRST_ROOM);
-  show(talkWith("room", me.rooms[0]));
-  connection.open();
-}
+const ICONS = {
+  ...{ broadcast: "megaphone", "sign-out": "leave", "new-room": "plus", back: "back" },
+  ...{ attach: "attach", "drawing-toggle": "drawing" },
+};
+for (const [id, name] of Object.entries(ICONS)) $(id).replaceChildren(icon(name));
+$("drawing-toggle").append(h("span", { "data-t": "drawing" }));
+document.querySelector(".send").replaceChildren(icon("send"));
+$("empty").append(h("strong", { "data-t": "emptyTalk" }), h("span", { "data-t": "emptyTalkHint" }));
+applyLooks(() => {
+  if (!chat) return;
+  renderMe(chat.me, im.state);
+  for (const list of [$("rooms"), $("people")]) list.replaceChildren();
+  view.lists();
+  drawing.render();
+  if (chat.current) view.talk({ fresh: true });
+});
 
-if (me.nick) start();
-else askNick();
+// Not signed in, or no WebApi: in both cases there is one thing to do.
+const known = await get("/api/me").catch(() => null);
+if (known) start(known.me);
+else {
+  $("welcome").hidden = false;
+  $("sign-in").elements.name.focus();
+}

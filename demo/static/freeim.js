@@ -1,38 +1,38 @@
-// A FreeIM connection that keeps itself up. No dependencies; copy it.
+// A FreeIM connection that keeps itself up. No dependencies: copy this file.
 //
-//     const connection = new FreeIMConnection({
-//       getUrl: async () => (await askTheWebApi("/ws/pre-connect")).server,
-//       onMessage: (value) => {},          // the message, parsed from JSON
-//       onState: (state, detail) => {},    // see STATES
+//     import { FreeIM, Refused } from "./freeim.js";
+//
+//     const im = new FreeIM(async () => {
+//       const answer = await fetch("/api/connect", { method: "POST" });
+//       if (answer.status === 403) throw new Refused("You may not come in.");
+//       return answer.json();             // { url } or { url, protocols }
 //     });
-//     connection.open();
+//     im.onmessage = (message) => {};     // parsed from JSON
+//     im.onstate = (state, detail) => {}; // see below
+//     im.open();
 //
-// Each attempt asks the WebApi for a new address, because its token admits one socket.
+// Each attempt asks the WebApi for a new address, because a token admits one socket.
+// Whatever was sent while the state was not "open" never comes by itself: ask the WebApi
+// for what you missed whenever it becomes "open".
+//
+//     "connecting"
+//     "open"       { since }          milliseconds since 1970
+//     "waiting"    { seconds, code }  until the next attempt, and what ended the last one
+//     "closed"     { code, reason }   nothing happens any more until open() is called
 
-// "connecting"  detail: none
-// "open"        detail: none
-// "waiting"     detail: { seconds } until the next attempt
-// "closed"      detail: { code, reason }; it stays closed until open() is called
-export const STATES = ["connecting", "open", "waiting", "closed"];
-
-// getUrl throws this to say that another attempt would be refused as well.
+// The function that gives the address throws this if asking again would be no use.
 export class Refused extends Error {}
 
-const FIRST_PAUSE = 0.5; // seconds
+const FIRST_PAUSE = 1; // seconds: the longest that the first pause can be
 const LONGEST_PAUSE = 30;
-const STEADY_AFTER = 10; // an open socket of this age starts again with short pauses
+const STEADY_AFTER = 10; // a socket of this age makes the next pause short again
+const OPEN_WITHIN = 15; // for the address and the handshake together
+const TICK = 5;
+const SLEPT_AFTER = 75; // hidden pages hear their timers once in 60 seconds
+const BAD_ADDRESS = ["SyntaxError", "SecurityError"];
 
-const FINAL_REASONS = new Map([
-  [1000, "The connection was closed."],
-  [1008, "The server closed the connection: too many messages."],
-  [1009, "The server closed the connection: a message was too big."],
-  [4401, "The server did not accept this page's token."],
-  [4403, "The server does not accept connections from this site."],
-  [4410, "You were sent away."],
-]);
-
-// The relay says by the code's range, never by its text, whether to come back. Of the
-// codes that are no relay's (1005, 1006: the network or a proxy) none is final.
+// The relay says by the code's range, never by its text, whether to come back. Codes that
+// are not its own (1005, 1006: the network, a proxy, an HTTP status) are never final.
 export function isFinal(code) {
   return (
     code === 1000 ||
@@ -42,110 +42,111 @@ export function isFinal(code) {
   );
 }
 
-export function reasonFor(code) {
-  return FINAL_REASONS.get(code) ?? `The server closed the connection (code ${code}).`;
-}
-
-// Exponential, with jitter: thousands of pages must not come back in one moment.
+// Exponential with full jitter: thousands of pages must not come back in one moment.
 export function pauseBefore(attempt, random = Math.random()) {
-  const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempt);
-  return longest * (0.5 + random / 2);
+  return random * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempt);
 }
 
-export class FreeIMConnection {
-  #getUrl;
-  #onMessage;
-  #onState;
+export class FreeIM {
+  onmessage = () => {};
+  onstate = () => {};
+  state = "closed";
+  #address;
   #socket = null;
   #timer = null;
   #attempt = 0;
-  #openedAt = Infinity;
-  // Raised by open() and close(): what began before belongs to nobody any more.
+  #since = Infinity;
+  #tickedAt = 0;
+  // Counts attempts: whatever belongs to an earlier one is nobody's any more.
   #life = 0;
 
-  constructor({ getUrl, onMessage, onState }) {
-    this.#getUrl = getUrl;
-    this.#onMessage = onMessage;
-    this.#onState = onState;
-    window.addEventListener("online", () => this.#hurry());
+  constructor(address) {
+    this.#address = address;
+    const hurry = () => this.state === "waiting" && this.#again();
+    addEventListener("online", hurry);
+    document.addEventListener("visibilitychange", () => document.hidden || hurry());
+    // A network that is gone ends no socket, and a page can send no ping.
+    addEventListener("offline", () => this.state === "open" && this.#lose(1006));
+    setInterval(() => this.#tick(Date.now()), TICK * 1000);
   }
 
   open() {
-    this.#drop();
-    this.#attempt = 0;
-    this.#connect();
+    this.#again();
   }
 
   close() {
     this.#drop();
-    this.#onState("closed", { code: 1000, reason: reasonFor(1000) });
+    this.#tell("closed", { code: 1000, reason: "" });
+  }
+
+  #tell(state, detail = {}) {
+    this.state = state;
+    this.onstate(state, detail);
+  }
+
+  #again() {
+    this.#attempt = 0;
+    this.#connect();
   }
 
   async #connect() {
+    this.#drop();
     const life = this.#life;
-    this.#timer = null;
-    this.#onState("connecting");
-    let url;
+    this.#timer = setTimeout(() => this.#lose(1006), OPEN_WITHIN * 1000);
+    this.#tell("connecting");
     try {
-      url = await this.#getUrl();
+      const { url, protocols = [] } = await this.#address();
+      if (life === this.#life) this.#listen(new WebSocket(url, protocols));
     } catch (error) {
       if (life !== this.#life) return;
-      if (error instanceof Refused) {
-        this.#onState("closed", { code: 0, reason: error.message });
-      } else {
-        this.#connectLater();
-      }
-      return;
+      // The constructor's: this is no address, or ws:// on an https:// page.
+      const bad = error instanceof DOMException && BAD_ADDRESS.includes(error.name);
+      if (bad || error instanceof Refused) {
+        this.#drop();
+        this.#tell("closed", { code: 0, reason: error.message });
+      } else this.#lose(1006);
     }
-    if (life !== this.#life) return;
-    let socket;
-    try {
-      socket = this.#socket = new WebSocket(url);
-    } catch (error) {
-      // No address of a WebSocket, or ws:// on an https:// page.
-      this.#onState("closed", { code: 0, reason: error.message });
-      return;
-    }
+  }
+
+  #listen(socket) {
+    this.#socket = socket;
     socket.onopen = () => {
-      this.#openedAt = Date.now();
-      this.#onState("open");
+      clearTimeout(this.#timer);
+      this.#since = Date.now();
+      this.#tell("open", { since: this.#since });
     };
-    socket.onmessage = (event) => this.#onMessage(JSON.parse(event.data));
-    socket.onclose = (event) => this.#onClose(event.code);
+    socket.onmessage = ({ data }) => this.onmessage(JSON.parse(data));
+    socket.onclose = ({ code, reason }) => {
+      if (!isFinal(code)) return this.#lose(code);
+      this.#drop();
+      this.#tell("closed", { code, reason });
+    };
   }
 
-  #onClose(code) {
-    this.#socket = null;
-    if (Date.now() - this.#openedAt > STEADY_AFTER * 1000) this.#attempt = 0;
-    this.#openedAt = Infinity;
-    if (isFinal(code)) {
-      this.#onState("closed", { code, reason: reasonFor(code) });
-    } else {
-      this.#connectLater();
-    }
-  }
-
-  #connectLater() {
+  #lose(code) {
+    if (Date.now() - this.#since > STEADY_AFTER * 1000) this.#attempt = 0;
+    this.#drop();
     const seconds = pauseBefore(this.#attempt++);
     this.#timer = setTimeout(() => this.#connect(), seconds * 1000);
-    this.#onState("waiting", { seconds });
+    this.#tell("waiting", { seconds, code });
   }
 
-  // The browser's network is back: no reason to wait any longer.
-  #hurry() {
-    if (this.#timer === null) return;
-    clearTimeout(this.#timer);
-    this.#connect();
+  // Timers stand still while the machine sleeps, and the other end has given up by then.
+  #tick(now) {
+    const slept = now - this.#tickedAt > SLEPT_AFTER * 1000;
+    if (this.#tickedAt && slept && this.state !== "closed") this.#again();
+    this.#tickedAt = now;
   }
 
   #drop() {
     this.#life += 1;
+    this.#since = Infinity;
     clearTimeout(this.#timer);
-    this.#timer = null;
-    if (this.#socket) {
-      this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-      this.#socket.close(1000);
-      this.#socket = null;
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close(1000);
     }
   }
 }

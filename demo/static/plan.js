@@ -1,0 +1,92 @@
+// Where everything stands in the drawing: numbers only, so that it can be thought about.
+
+const MOST_GUESTS = 4; // people shown at one node
+
+// Wide: from left to right. Tall, for phones: from top to bottom.
+const WIDE = {
+  size: [960, 290],
+  me: [16, 90, 150, 84],
+  webapi: [252, 90, 150, 84],
+  redis: [488, 90, 112, 84],
+  node: (index, count) => {
+    const step = 230 / count;
+    return [690, 14 + step * index + (step - 70) / 2, 132, 70];
+  },
+  guest: ([x, y, width, height], index, count) => {
+    const top = y + height / 2 - (count - 1) * 14;
+    return [x + width + 62, top + index * 28];
+  },
+  leave: "right",
+  enter: "left",
+  socket: ([x, y, width, height], [mx, my, mwidth, mheight]) =>
+    `M${x + width / 2} ${y + height} C${x} 296 ${mx + mwidth * 1.6} 300 ${mx + mwidth / 2} ${my + mheight}`,
+};
+
+const TALL = {
+  size: [340, 560],
+  me: [86, 8, 168, 72],
+  webapi: [86, 128, 168, 72],
+  redis: [110, 248, 120, 72],
+  node: (index, count) => {
+    const step = 320 / count;
+    return [10 + step * index + (step - 140) / 2, 366, 140, 66];
+  },
+  guest: ([x, y, , height], index) => [x + 8, y + height + 26 + index * 26],
+  leave: "bottom",
+  enter: "top",
+  socket: ([x, y, width], [mx, my, , mheight], index) => {
+    const side = index % 2 ? 334 : 6;
+    const from = index % 2 ? x + width - 8 : x + 8;
+    const to = index % 2 ? mx + 168 : mx;
+    return `M${from} ${y} C${side} 320 ${side} 140 ${to} ${my + mheight / 2}`;
+  },
+};
+
+const SIDES = {
+  left: ([x, y, , height]) => [x, y + height / 2],
+  right: ([x, y, width, height]) => [x + width, y + height / 2],
+  top: ([x, y, width]) => [x + width / 2, y],
+  bottom: ([x, y, width, height]) => [x + width / 2, y + height],
+};
+
+// people: [{ id, name, node, … }] who are online, me left out.
+export function planFor(isTall, nodes, people, myNode) {
+  const form = isTall ? TALL : WIDE;
+  const out = (box) => SIDES[form.leave](box);
+  const into = (box) => SIDES[form.enter](box);
+  const { me, webapi, redis } = form;
+  const placed = nodes.map((name, index) => {
+    const box = form.node(index, nodes.length);
+    const all = people.filter(({ node }) => node === name);
+    const shown = all.slice(0, MOST_GUESTS);
+    const guests = shown.map((person, at) => ({
+      ...{ person, at: form.guest(box, at, shown.length) },
+    }));
+    return { name, box, guests, more: all.length - shown.length };
+  });
+  const lines = {
+    request: straight(out(me), into(webapi)),
+    publish: straight(out(webapi), into(redis)),
+  };
+  for (const [index, { name, box, guests }] of placed.entries()) {
+    lines[`message ${name}`] = bent(out(redis), into(box), isTall);
+    if (name === myNode) lines.socket = form.socket(box, me, index);
+    for (const { person, at } of guests) {
+      const [x, y] = at;
+      const end = isTall ? [x + 1, y] : [x - 14, y];
+      lines[`push ${person.id}`] = isTall
+        ? straight([x + 1, box[1] + box[3]], end)
+        : bent(out(box), end, isTall);
+    }
+  }
+  return { size: form.size, me, webapi, redis, nodes: placed, lines };
+}
+
+const straight = ([x, y], [toX, toY]) => `M${x} ${y} L${toX} ${toY}`;
+
+function bent([x, y], [toX, toY], isTall) {
+  const [midX, midY] = [(x + toX) / 2, (y + toY) / 2];
+  return isTall
+    ? `M${x} ${y} C${x} ${midY} ${toX} ${midY} ${toX} ${toY}`
+    : `M${x} ${y} C${midX} ${y} ${midX} ${toY} ${toX} ${toY}`;
+}
