@@ -54,7 +54,7 @@ export class Head {
       tools.push({ icon: "kick", label: t("kick"), run: () => kick(id) });
     }
     if (person.friend === "yes") {
-      tools.push({ icon: "close", label: t("unfriend"), run: () => friend("remove", id) });
+      tools.push({ icon: "unfriend", label: t("unfriend"), run: () => friend("remove", id) });
     }
     const gates = {
       yes: null,

@@ -24,6 +24,7 @@ export class Log {
     // Old messages are not news for those who listen to the page.
     if (fresh || older) log.setAttribute("aria-live", "off");
     if (fresh) $("messages").replaceChildren();
+    $("messages").dataset.kind = talk.to.room === undefined ? "user" : "room";
     const lines = linesOf(talk, me);
     keep($("messages"), lines, ({ key }) => key, makeLine, updateLine);
     $("older").hidden = !talk.loaded || !talk.more;

@@ -4,13 +4,13 @@ const MOST_GUESTS = 4; // people shown at one node
 
 // Wide: from left to right. Tall, for phones: from top to bottom.
 const WIDE = {
-  size: [960, 290],
-  me: [16, 90, 150, 84],
-  webapi: [252, 90, 150, 84],
-  redis: [488, 90, 112, 84],
+  size: [960, 262],
+  me: [16, 74, 150, 84],
+  webapi: [252, 74, 150, 84],
+  redis: [488, 74, 112, 84],
   node: (index, count) => {
     const step = 230 / count;
-    return [690, 14 + step * index + (step - 70) / 2, 132, 70];
+    return [690, 1 + step * index + (step - 70) / 2, 132, 70];
   },
   guest: ([x, y, width, height], index, count) => {
     const top = y + height / 2 - (count - 1) * 14;
@@ -19,7 +19,7 @@ const WIDE = {
   leave: "right",
   enter: "left",
   socket: ([x, y, width, height], [mx, my, mwidth, mheight]) =>
-    `M${x + width / 2} ${y + height} C${x} 296 ${mx + mwidth * 1.6} 300 ${mx + mwidth / 2} ${my + mheight}`,
+    `M${x + width / 2} ${y + height} C${x} 272 ${mx + mwidth * 1.6} 276 ${mx + mwidth / 2} ${my + mheight}`,
 };
 
 const TALL = {
