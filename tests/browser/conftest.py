@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
-from urllib.parse import urlencode
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, WebSocket, expect, sync_playwright
+import redis
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    WebSocket,
+    expect,
+    sync_playwright,
+)
 
 from demo.part import Part
 from demo.parts import redis_part, relay_part, webapi_part
 from demo.redis_server import bundled_redis_server, free_port
 from tests.running import DEADLINE, wait_until
 
+
+NUMBERS = itertools.count(1)
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -53,7 +61,7 @@ class Cluster:
         self.redis_url = f"redis://127.0.0.1:{port}/0"
         self.servers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
         self.webapi_port = free_port()
-        self._nicks = f"{folder}/nicks.sqlite3"
+        self._folder = f"{folder}/webapi"
         self._redis = redis_part(program, port, folder)
         self.relays = [self._relay(index) for index in range(2)]
         self.webapi = self._webapi()
@@ -86,13 +94,10 @@ class Cluster:
         self.relays[index] = self._relay(index)
         start(self.relays[index])
 
-    def ask(self, path: str, **fields: object) -> tuple[int, dict]:
-        return post(self.webapi_port, path, **fields)
-
-    def heads(self) -> dict[str, int]:
-        """The rooms' head counts as the WebApi tells them."""
-        _, answer = self.ask("/ws/get-channels")
-        return {room["chan"]: room["online"] for room in answer["channels"]}
+    def online(self) -> int:
+        """How many people the relays say are online."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            return client.hlen("im_v2_wsOnline")
 
     def _relay(self, index: int) -> Part:
         server = self.servers[index]
@@ -100,51 +105,59 @@ class Cluster:
 
     def _webapi(self) -> Part:
         return webapi_part(
-            *("127.0.0.1", self.webapi_port, self.servers, self.redis_url, self._nicks)
+            *("127.0.0.1", self.webapi_port, self.servers, self.redis_url, self._folder)
         )
 
 
-def post(port: int, path: str, **fields: object) -> tuple[int, dict]:
-    """Posts a form to a WebApi; returns the status and the answer."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
-    try:
-        form = {"Content-Type": "application/x-www-form-urlencoded"}
-        connection.request("POST", path, urlencode(fields), form)
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-    finally:
-        connection.close()
-
-
 class Person:
-    """Somebody with a browser window of their own on the demo's page."""
+    """Somebody on the demo's page, in one tab of a browser of their own."""
 
-    def __init__(self, browser: Browser, url: str, nick: str, **window: object) -> None:
-        self.nick = nick
+    def __init__(self, context: BrowserContext, url: str, name: str) -> None:
+        self.name = name
+        self.context = context
         self.sockets: list[WebSocket] = []
         self.errors: list[str] = []
-        self.context = browser.new_context(**window)
-        self.page = self.context.new_page()
+        self.page = context.new_page()
         self.page.set_default_timeout(DEADLINE * 1000)
         self.page.on("websocket", lambda socket: self.sockets.append(socket))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self._url = url
 
-    def choose_id(self, client_id: int) -> None:
-        """Fixes the client id, and so the relay node, before the page is opened."""
-        me = json.dumps({"id": client_id, "nick": "", "rooms": []})
-        self.page.add_init_script(f"sessionStorage.me ??= {json.dumps(me)}")
-
-    def open(self) -> None:
-        """Opens the page, says who it is, and waits for the connection."""
+    def open(self) -> Person:
+        """Opens the page, signs in, and waits for the connection."""
         self.page.goto(self._url)
-        self.page.get_by_label("Your nick").fill(self.nick)
-        self.page.get_by_role("button", name="Go on").click()
-        expect(self.state).to_have_text("online")
+        self.page.locator("#sign-in input").fill(self.name)
+        self.page.locator("#sign-in button").click()
+        self.expect_state("open")
+        return self
+
+    def tab(self) -> Person:
+        """Opens another tab of the same browser: the same user."""
+        other = Person(self.context, self._url, self.name)
+        other.page.goto(self._url)
+        other.expect_state("open")
+        return other
 
     @property
-    def state(self) -> Locator:
-        return self.page.locator("#state")
+    def id(self) -> int:
+        return self.page.evaluate("async () => (await (await fetch('/api/me')).json()).me.id")
+
+    def expect_state(self, state: str) -> None:
+        """Waits until the connection is that far."""
+        expect(self.page.locator("body")).to_have_attribute("data-state", state)
+
+    def post(self, path: str, body: object) -> tuple[int, dict]:
+        """Asks the WebApi as this page could; returns the status and the answer."""
+        status, answer = self.page.evaluate(
+            """async ([path, body]) => {
+                const headers = { "Content-Type": "application/json" };
+                const asked = { method: "POST", headers, body: JSON.stringify(body) };
+                const response = await fetch(path, asked);
+                return [response.status, await response.json()];
+            }""",
+            [path, body],
+        )
+        return status, answer
 
     @property
     def texts(self) -> Locator:
@@ -152,19 +165,14 @@ class Person:
         return self.page.locator("#messages .text")
 
     @property
-    def receipts(self) -> Locator:
+    def marks(self) -> Locator:
         """The marks on messages of one's own."""
-        return self.page.locator("#messages .mine .receipt")
-
-    @property
-    def people(self) -> Locator:
-        """The names in the list of people."""
-        return self.page.locator("#people .name")
+        return self.page.locator("#messages .mine .mark")
 
     def row(self, name: str) -> Locator:
         """A room or a person in the lists."""
         exact = self.page.get_by_text(name, exact=True)
-        return self.page.locator("nav li").filter(has=exact)
+        return self.page.locator("nav .row").filter(has=exact)
 
     def heads(self, room: str) -> Locator:
         return self.row(room).locator(".count")
@@ -174,20 +182,38 @@ class Person:
 
     def choose(self, name: str) -> None:
         self.row(name).locator(".pick").click()
+        expect(self.page.locator("#talk-name")).to_have_text(name)
 
-    def create_room(self, name: str) -> None:
-        self.page.get_by_label("Name of a room").fill(name)
-        self.page.get_by_role("button", name="Enter this room").click()
+    def create_room(self, name: str, topic: str = "") -> None:
+        self.page.locator("#new-room").click()
+        self.page.locator("#dialog [name=name]").fill(name)
+        self.page.locator("#dialog [name=topic]").fill(topic)
+        self.page.locator("#dialog .main").click()
+        expect(self.page.locator("#talk-name")).to_have_text(name)
 
-    def kick(self, name: str) -> None:
-        self.row(name).get_by_role("button", name="Kick").click()
+    def press(self, label: str) -> None:
+        self.page.locator("main").get_by_role("button", name=label, exact=True).click()
+
+    def befriend(self, other: Person) -> None:
+        """Asks, and has the other accept; both look at each other then."""
+        self.choose(other.name)
+        self.press("Ask to be friends")
+        other.choose(self.name)
+        other.press("Accept")
+        for person in (self, other):
+            expect(person.page.locator("#composer")).to_be_visible()
+
+    def attach(self, name: str, content: bytes) -> None:
+        """Sends a file to the friend whose conversation is shown."""
+        file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+        self.page.locator("#file").set_input_files([file])
 
     def say(self, text: str) -> None:
-        self.page.get_by_label("Message", exact=True).fill(text)
-        self.page.get_by_role("button", name="Send", exact=True).click()
+        self.page.locator("#composer-text").fill(text)
+        self.page.locator("#composer-text").press("Enter")
 
     def leave(self) -> None:
-        """Closes the window."""
+        """Closes the browser."""
         self.context.close()
 
 
@@ -216,31 +242,33 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def enter(browser: Browser, cluster: Cluster) -> Iterator[Callable[..., Person]]:
-    """Lets people in; all are gone, and offline, when the test ends.
-
-    The first is at the second relay node, the second at the first, and so on.
-    """
+    """Lets people in; all are gone, and offline, when the test ends."""
     people: list[Person] = []
-    ids = itertools.count(1001)
 
-    def enter(nick: str, **window: object) -> Person:
-        person = Person(browser, cluster.url, nick, **window)
+    def enter(name: str, signs_in_as: str = "", **window: object) -> Person:
+        context = browser.new_context(**{"locale": "en-GB", **window})
+        # One database for all tests: everybody is somebody new.
+        name = signs_in_as or f"{name} {next(NUMBERS)}"
+        person = Person(context, cluster.url, name)
         people.append(person)
-        person.choose_id(next(ids))
-        person.open()
-        return person
+        return person.open()
 
     yield enter
     for person in people:
         person.leave()
     assert [person.errors for person in people if person.errors] == []
-    wait_until(
-        lambda: cluster.ask("/ws/people")[1]["people"] == [], "everybody is offline"
-    )
-    assert cluster.heads() == {}
+    wait_until(lambda: cluster.online() == 0, "everybody is offline")
 
 
 @pytest.fixture
-def screenshots(tmp_path: os.PathLike[str]) -> str:
+def friends(enter: Callable[..., Person]) -> tuple[Person, Person]:
+    """Two people who look at each other and may write."""
+    ada, bob = enter("Ada"), enter("Bob")
+    ada.befriend(bob)
+    return ada, bob
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
     """The folder for pictures: FREEIM_SCREENSHOTS, or one that is thrown away."""
-    return os.environ.get("FREEIM_SCREENSHOTS") or os.fspath(tmp_path)
+    return Path(os.environ.get("FREEIM_SCREENSHOTS") or tmp_path)
