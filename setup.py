@@ -40,6 +40,8 @@ TEST = [
     *CLI,
     *RECIPES,
     *DEPLOY,
+    "axe-playwright-python>=0.1.4",
+    "pillow>=9.0",
     "playwright>=1.40",
     "psutil>=5.9",
     "pytest>=7.4",

@@ -8,7 +8,7 @@ import { get } from "./webapi.js";
 
 const LOOK_EVERY = 2000; // milliseconds
 const STEP = 420; // milliseconds that a light needs for one line
-const NARROW = 620; // pixels
+const NARROW = 560; // pixels
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 

@@ -141,7 +141,9 @@ class Person:
 
     @property
     def id(self) -> int:
-        return self.page.evaluate("async () => (await (await fetch('/api/me')).json()).me.id")
+        return self.page.evaluate(
+            "async () => (await (await fetch('/api/me')).json()).me.id"
+        )
 
     def expect_state(self, state: str) -> None:
         """Waits until the connection is that far."""
@@ -249,11 +251,11 @@ def enter(browser: Browser, cluster: Cluster) -> Iterator[Callable[..., Person]]
     """Lets people in; all are gone, and offline, when the test ends."""
     people: list[Person] = []
 
-    def enter(name: str, signs_in_as: str = "", **window: object) -> Person:
+    def enter(name: str, numbered: bool = True, **window: object) -> Person:
         context = browser.new_context(**{"locale": "en-GB", **window})
-        # One database for all tests: everybody is somebody new.
-        name = signs_in_as or f"{name} {next(NUMBERS)}"
-        person = Person(context, cluster.url, name)
+        # One database for many tests: everybody is somebody new.
+        shown = f"{name} {next(NUMBERS)}" if numbered else name
+        person = Person(context, cluster.url, shown)
         people.append(person)
         return person.open()
 

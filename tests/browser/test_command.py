@@ -24,6 +24,9 @@ from .conftest import DEADLINE, Person, start, stop, wait_until
 
 pytestmark = pytest.mark.browser
 
+#: Seconds from the command to a message in another browser, on a fresh machine.
+FIRST_MESSAGE_WITHIN = 15.0
+
 
 class Demo:
     """A running `python -m demo`, and the lines that it printed."""
@@ -101,17 +104,19 @@ def run(*arguments):
 
 
 def test_it_starts_chats_and_stops_on_ctrl_c(run_demo, browser):
+    began_at = time.monotonic()
     demo = run_demo()
-    ada, bob = people = [Person(browser, demo.url, nick) for nick in ("Ada", "Bob")]
-    for person in people:
-        person.open()
-    for person in people:
-        expect(person.heads("Lobby")).to_have_text("2")
+    ada, bob = people = [
+        Person(browser.new_context(), demo.url, name).open() for name in ("Ada", "Bob")
+    ]
     ada.say("does it work?")
     expect(bob.texts.last).to_have_text("does it work?")
+    took = time.monotonic() - began_at
+    print(f"from the command to the first message: {took:.1f} s")
+    assert took < FIRST_MESSAGE_WITHIN
     assert demo.signal(signal.SIGINT) == 0
     for person in people:
-        expect(person.state).to_contain_text("offline")
+        person.expect_state("waiting")
         person.leave()
         assert person.errors == []
     names = [line.split(" | ")[0].rstrip() for line in demo.lines]
@@ -124,6 +129,25 @@ def test_it_starts_chats_and_stops_on_ctrl_c(run_demo, browser):
         index for index, name in enumerate(names) if name.startswith("relay")
     )
     assert demo.lines[-1] == "demo    | stopped"
+
+
+def test_a_button_restarts_the_webapi_and_every_socket_stays(run_demo, browser):
+    demo = run_demo()
+    ada, bob = people = [
+        Person(browser.new_context(), demo.url, name).open() for name in ("Ada", "Bob")
+    ]
+    ada.page.locator("#drawing-toggle").click()
+    process = ada.page.locator("[data-part=webapi] .small")
+    expect(process).to_contain_text("process")
+    before = process.text_content()
+    ada.page.get_by_role("button", name="Restart the WebApi").click()
+    expect(ada.page.locator(".news")).to_contain_text("no socket was closed")
+    assert process.text_content() != before
+    ada.say("through the new one")
+    expect(bob.texts.last).to_have_text("through the new one")
+    for person in people:
+        assert [socket.is_closed() for socket in person.sockets] == [False]
+        person.leave()
 
 
 def test_it_stops_on_sigterm(run_demo):

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.browser
 MOST_BYTES = 3 * 1024
 
 
-
 def are_closed(person):
     """Tells of each socket that the page ever had whether it is closed."""
     # What happened is only noted while the browser is asked something.

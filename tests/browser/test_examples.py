@@ -157,7 +157,7 @@ def test_a_room_has_a_topic_members_and_those_who_are_there(enter):
 
 def test_a_broadcast_is_a_banner_for_everybody(enter):
     ada, bob = enter("Ada"), enter("Bob")
-    admin = enter("Admin", signs_in_as="admin")
+    admin = enter("admin", numbered=False)
     admin.page.locator("#broadcast").click()
     admin.page.locator("#dialog input").fill("dinner is ready")
     admin.page.locator("#dialog .main").click()
@@ -172,7 +172,7 @@ def test_a_broadcast_is_a_banner_for_everybody(enter):
 
 def test_a_kicked_page_says_why_and_does_not_come_back(enter):
     ada, bob = enter("Ada"), enter("Bob")
-    admin = enter("Admin", signs_in_as="admin")
+    admin = enter("admin", numbered=False)
     bob.page.clock.install()
     asked = []
     bob.page.on("request", lambda request: asked.append(request.url))
@@ -259,7 +259,9 @@ def test_the_page_speaks_the_language_of_the_browser_until_told_otherwise(enter)
 def test_the_drawing_shows_each_step_of_a_message(friends):
     ada, bob = friends
     ada.page.locator("#drawing-toggle").click()
-    expect(ada.page.locator(f'[data-guest="{bob.id}"] .name')).to_have_text(bob.name[:9])
+    expect(ada.page.locator(f'[data-guest="{bob.id}"] .name')).to_have_text(
+        bob.name[:9]
+    )
     ada.say("watch it")
     expect(ada.page.locator(".steps li")).to_have_text(
         [

@@ -10,11 +10,25 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
 
+from .conftest import Cluster
+
 
 pytestmark = pytest.mark.browser
 
 DESKTOP = {"viewport": {"width": 1240, "height": 780}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A system of its own: the pictures show nobody of other tests."""
+    cluster = Cluster(str(tmp_path_factory.mktemp("looks")))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
 
 #: axe's grades that count as faults.
 SERIOUS = ("serious", "critical")
@@ -40,32 +54,74 @@ def save(page, path, colours=128):
 
 def converse(ada, bob):
     """Fills a conversation and the lobby with something to see."""
+    people = (ada, bob)
+    for person in people:
+        person.choose("Lobby")
     for person, text in (
         (ada, "Good morning! The WebApi was deployed again, did you notice?"),
         (bob, "No. My socket has been open since Monday."),
     ):
-        person.choose("Lobby")
-        person.say(text)
-        expect(person.texts.last).to_have_text(text)
+        say(person, text, people)
     ada.befriend(bob)
     for person, text in (
         (ada, "Lunch at noon?"),
         (bob, "Gladly. The kitchen is out of tea, by the way."),
         (ada, "I bring some, and tell everybody.\n下午四点,厨房见。"),
     ):
-        person.page.locator("#composer-text").fill(text)
-        person.page.locator("#composer-text").press("Enter")
-        expect(person.texts.last).to_have_text(text)
+        say(person, text, people)
     bob.attach("tea-list.pdf", bytes(48_000))
     expect(ada.texts.last).to_have_text("tea-list.pdf")
+
+
+def say(person, text, people):
+    """Says something, and waits until all have it."""
+    person.say(text)
+    for one in people:
+        expect(one.texts.last).to_have_text(text)
+
+
+def test_picture_of_three_browsers(enter, browser, screenshots):
+    sizes = [(1080, 680), (880, 680), (360, 680)]
+    windows = [
+        {"viewport": {"width": width, "height": height}, "device_scale_factor": 1.5}
+        for width, height in sizes
+    ]
+    ada = enter("Ada", numbered=False, **windows[0])
+    bob = enter("Bo", numbered=False, color_scheme="dark", **windows[1])
+    eve = enter("晓雯", numbered=False, locale="zh-CN", **windows[2])
+    converse(ada, bob)
+    eve.choose("Lobby")
+    eve.say("我这边也没有断线。")
+    expect(eve.texts.last).to_have_text("我这边也没有断线。")
+    ada.page.locator("#drawing-toggle").click()
+    expect(ada.page.locator("[data-part=webapi] .small")).to_contain_text("process")
+    images = [
+        (base64.b64encode(person.page.screenshot()).decode(), width)
+        for person, (width, _) in zip((ada, bob, eve), sizes)
+    ]
+    frames = "".join(
+        f'<img src="data:image/png;base64,{image}" width="{width}">'
+        for image, width in images
+    )
+    context = browser.new_context(
+        viewport={"width": 2440, "height": 740}, device_scale_factor=0.8
+    )
+    page = context.new_page()
+    page.set_content(
+        "<body style='margin:0;display:flex;gap:30px;padding:30px;background:#c6d2cd'>"
+        "<style>img{border-radius:14px;box-shadow:0 8px 30px #0004}</style>" + frames
+    )
+    save(page, screenshots / "three-browsers.png", colours=256)
+    context.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_desktops_and_phones_can_be_used_by_everybody(enter, theme, screenshots):
     # The page allows no foreign script; axe is one.
     window = {"color_scheme": theme, "bypass_csp": True, "reduced_motion": "reduce"}
-    ada = enter("Ada", **DESKTOP, **window)
-    bob = enter("Bob", **PHONE, **window, device_scale_factor=2)
+    names = {"light": ("Grace", "Lin"), "dark": ("Noor", "Jan")}[theme]
+    ada = enter(names[0], numbered=False, **DESKTOP, **window)
+    bob = enter(names[1], numbered=False, **PHONE, **window, device_scale_factor=2)
     converse(ada, bob)
     ada.page.locator("#drawing-toggle").click()
     expect(ada.page.locator("[data-part=webapi] .small")).to_contain_text("process")
@@ -146,35 +202,3 @@ def test_a_theme_that_was_chosen_stays(enter):
     expect(html).to_have_attribute("data-theme", "light")
     ada.page.reload()
     expect(html).to_have_attribute("data-theme", "light")
-
-
-def test_picture_of_three_browsers(enter, browser, screenshots):
-    window = {"viewport": {"width": 900, "height": 660}, "device_scale_factor": 1.5}
-    ada = enter("Ada", **window)
-    bob = enter("Bob", color_scheme="dark", **window)
-    phone = {"viewport": {"width": 360, "height": 660}, "device_scale_factor": 1.5}
-    eve = enter("晓雯", locale="zh-CN", **phone)
-    converse(ada, bob)
-    eve.choose("Lobby")
-    eve.say("我这边也没有断线。")
-    expect(eve.texts.last).to_have_text("我这边也没有断线。")
-    ada.page.locator("#drawing-toggle").click()
-    expect(ada.page.locator("[data-part=webapi] .small")).to_contain_text("process")
-    images = [
-        (base64.b64encode(person.page.screenshot()).decode(), width)
-        for person, width in ((ada, 900), (bob, 900), (eve, 360))
-    ]
-    frames = "".join(
-        f'<img src="data:image/png;base64,{image}" width="{width}">'
-        for image, width in images
-    )
-    context = browser.new_context(
-        viewport={"width": 2280, "height": 720}, device_scale_factor=0.8
-    )
-    page = context.new_page()
-    page.set_content(
-        "<body style='margin:0;display:flex;gap:30px;padding:30px;background:#c6d2cd'>"
-        "<style>img{border-radius:14px;box-shadow:0 8px 30px #0004}</style>" + frames
-    )
-    save(page, screenshots / "three-browsers.png", colours=256)
-    context.close()

@@ -18,7 +18,5 @@ def slow_upload(page: Page, bytes_per_second: int) -> Iterator[None]:
         {**limits, "uploadThroughput": bytes_per_second},
     )
     yield
-    session.send(
-        "Network.emulateNetworkConditions", {**limits, "uploadThroughput": -1}
-    )
+    session.send("Network.emulateNetworkConditions", {**limits, "uploadThroughput": -1})
     session.detach()
