@@ -8,11 +8,18 @@ const NEAR_END = 80; // pixels
 
 export class Log {
   #element = $("scroll");
+  #atEnd = true;
 
   constructor(onOlder) {
-    this.#element.addEventListener("scroll", () => {
-      if (this.#element.scrollTop < 40) onOlder();
+    const log = this.#element;
+    log.addEventListener("scroll", () => {
+      this.#atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
+      if (log.scrollTop < 40) onOlder();
     });
+    // A keyboard or the drawing that takes room must not hide the newest message.
+    new ResizeObserver(() => {
+      if (this.#atEnd) log.scrollTop = log.scrollHeight;
+    }).observe(log);
     $("older").onclick = onOlder;
   }
 

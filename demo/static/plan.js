@@ -18,8 +18,15 @@ const WIDE = {
   },
   leave: "right",
   enter: "left",
-  socket: ([x, y, width, height], [mx, my, mwidth, mheight]) =>
-    `M${x + width / 2} ${y + height} C${x} 272 ${mx + mwidth * 1.6} 276 ${mx + mwidth / 2} ${my + mheight}`,
+  // Round the others, down to the bottom and back to the left.
+  socket: ([x, y, width, height], [mx, my, mwidth, mheight], isLast) => {
+    const end = `${mx + mwidth / 2} ${my + mheight}`;
+    if (isLast) {
+      return `M${x + width / 2} ${y + height} C${x} 272 ${mx + mwidth * 1.6} 276 ${end}`;
+    }
+    const low = y + height - 12;
+    return `M${x} ${low} C${x - 90} ${low} ${x - 30} 248 ${x - 210} 248 S${end} ${end}`;
+  },
 };
 
 const TALL = {
@@ -34,10 +41,10 @@ const TALL = {
   guest: ([x, y, , height], index) => [x + 8, y + height + 26 + index * 26],
   leave: "bottom",
   enter: "top",
-  socket: ([x, y, width], [mx, my, , mheight], index) => {
-    const side = index % 2 ? 334 : 6;
-    const from = index % 2 ? x + width - 8 : x + 8;
-    const to = index % 2 ? mx + 168 : mx;
+  socket: ([x, y, width], [mx, my, mwidth, mheight], isLast) => {
+    const side = isLast ? 334 : 6;
+    const from = isLast ? x + width - 8 : x + 8;
+    const to = isLast ? mx + mwidth : mx;
     return `M${from} ${y} C${side} 320 ${side} 140 ${to} ${my + mheight / 2}`;
   },
 };
@@ -70,7 +77,7 @@ export function planFor(isTall, nodes, people, myNode) {
   };
   for (const [index, { name, box, guests }] of placed.entries()) {
     lines[`message ${name}`] = bent(out(redis), into(box), isTall);
-    if (name === myNode) lines.socket = form.socket(box, me, index);
+    if (name === myNode) lines.socket = form.socket(box, me, index === nodes.length - 1);
     for (const { person, at } of guests) {
       const [x, y] = at;
       const end = isTall ? [x + 1, y] : [x - 14, y];

@@ -22,6 +22,7 @@ const EN = {
   leave: "Leave",
   joinHint: "You see what is said here once you have joined.",
   members: "{n} members",
+  members_1: "1 member",
   membersOf: "Members of {name}",
   here: "{n} here",
   online: "online",
@@ -212,7 +213,9 @@ export const LANGUAGES = { en: EN, zh: ZH };
 export let language = "en";
 
 export function t(key, values = {}) {
-  const text = LANGUAGES[language][key] ?? key;
+  const texts = LANGUAGES[language];
+  const one = values.n === 1 ? texts[`${key}_1`] : undefined;
+  const text = one ?? texts[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 

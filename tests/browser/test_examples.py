@@ -139,7 +139,7 @@ def test_a_room_has_a_topic_members_and_those_who_are_there(enter):
     expect(ada.heads(room)).to_have_text("1")
     bob.choose(room)
     expect(bob.page.locator("#talk-hint")).to_have_text(
-        "Leaves only · 1 members · 1 here"
+        "Leaves only · 1 member · 1 here"
     )
     bob.press("Join")
     for person in (ada, bob):

@@ -83,7 +83,11 @@ def say(person, text, people):
 def test_picture_of_three_browsers(enter, browser, screenshots):
     sizes = [(1080, 680), (880, 680), (360, 680)]
     windows = [
-        {"viewport": {"width": width, "height": height}, "device_scale_factor": 1.5}
+        {
+            "viewport": {"width": width, "height": height},
+            "device_scale_factor": 1.5,
+            "reduced_motion": "reduce",
+        }
         for width, height in sizes
     ]
     ada = enter("Ada", numbered=False, **windows[0])
@@ -95,6 +99,9 @@ def test_picture_of_three_browsers(enter, browser, screenshots):
     expect(eve.texts.last).to_have_text("我这边也没有断线。")
     ada.page.locator("#drawing-toggle").click()
     expect(ada.page.locator("[data-part=webapi] .small")).to_contain_text("process")
+    say(ada, "See you there!", (ada, bob))
+    expect(ada.page.locator(".steps [data-step=receipt]")).to_be_visible()
+    expect(ada.texts.last).to_be_in_viewport()
     images = [
         (base64.b64encode(person.page.screenshot()).decode(), width)
         for person, (width, _) in zip((ada, bob, eve), sizes)
