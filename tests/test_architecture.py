@@ -19,9 +19,9 @@ ORDER = """
     subscription events group_lease group_stream event_group
     relay.outbox relay.registry relay.audience relay.router relay.heartbeat
     relay.spokesman relay.metrics relay.garbage relay.pace relay.caps relay.access_log
-    relay.transport relay.clerk relay.gate relay.connection relay.fanout relay.drain
-    relay.sampler relay.roster relay.lease relay.tracked_reader relay.members
-    relay.dispatcher relay.subscriber relay.watchdog relay.relay
+    relay.transport relay.sending relay.clerk relay.gate relay.connection relay.fanout
+    relay.drain relay.sampler relay.roster relay.lease relay.tracked_reader
+    relay.members relay.dispatcher relay.subscriber relay.watchdog relay.timers relay.relay
     doctor.findings doctor.faults_before doctor.faults_behind doctor.diagnosis
     doctor.address doctor.answers doctor.link doctor.application doctor.witness
     doctor.plan doctor.approach doctor.stay doctor.walk doctor.printing doctor.command
@@ -51,6 +51,7 @@ MAY_IMPORT = {
         "relay.dispatcher",
         "relay.subscriber",
         "relay.watchdog",
+        "relay.timers",
         "relay.relay",
         "doctor.walk",
         "cli.system",
@@ -78,6 +79,7 @@ MAY_IMPORT = {
         "relay.dispatcher",
         "relay.subscriber",
         "relay.watchdog",
+        "relay.timers",
         "relay.relay",
         "gunicorn_worker",
         "relay_wsgi",

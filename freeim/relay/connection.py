@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Callable, Iterable, NamedTuple
 
 import gevent
 from gevent.event import Event
 
 from ..dialects import ClientId
 from ..websocket.address import NOBODY
-from ..websocket.frames import CloseReason, close_frame, ping_frame
+from ..websocket.frames import CloseReason, close_frame
 from ..websocket.protocol import PONG_LENGTH, Protocol, only_pongs
-from .outbox import Outbox, Verdict
+from .sending import Sending, Terms
 from .transport import FULL, Transport
 
 
-__all__ = ["Connection", "Terms", "push_each"]
+__all__ = ["Connection"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,22 +36,8 @@ PONG_PAUSE = 1.0
 #: up on the way.
 FEW_PONGS = 48
 
-PING = ping_frame()
 
-
-class Terms(NamedTuple):
-    """What the connections of a relay have in common."""
-
-    outbox_limit: int
-    message_limit: int
-    frame_rate: int
-    #: Called once for each connection, when its socket is closed.
-    on_end: Callable[[Connection], None]
-    #: Called for each mark with whether its frame was written.
-    on_settled: Callable[[Any, bool], None]
-
-
-class Connection:
+class Connection(Sending):
     """A client's socket, after its token was taken.
 
     What is pushed before `start` waits, so that nothing comes before the handshake's
@@ -60,25 +45,17 @@ class Connection:
     """
 
     __slots__ = (
-        "_outbox",
         "_protocol",
-        "_send",
-        "_terms",
-        "_transport",
         "_waiter",
         "client_id",
         "close_code",
         "deadline_slot",
         "deflates",
-        "ended",
         "frames_in",
-        "frames_out",
         "heard_at",
         "opened_at",
         "ping_slot",
-        "reason",
         "received",
-        "sent",
         "token_value",
         "visitor",
     )
@@ -99,39 +76,26 @@ class Connection:
             head: the rest of the handshake, sent before any frame.
             deflates: whether the handshake agreed to permessage-deflate.
         """
-        self._transport = transport
-        self._send = transport.send
-        self._terms = terms
+        super().__init__(transport, head, terms)
         # Made on the first bytes that are not an empty pong: most sockets never need
         # one.
         self._protocol: Protocol | None = None
-        #: There while something waits to be written.
-        self._outbox: Outbox | None = Outbox(terms.outbox_limit)
-        self._outbox.put(head)
         self.client_id = client_id
         self.token_value = token_value
         self.deflates = deflates
-        #: Why it is closing, once it is.
-        self.reason: CloseReason | None = None
         self.close_code = 0
         self.visitor = NOBODY
-        #: Bytes that the kernel took, and that came; frames that came, and of messages.
-        self.sent = self.received = self.frames_in = self.frames_out = 0
+        #: Bytes and frames that came.
+        self.received = self.frames_in = 0
         self.opened_at = self.heard_at = time.monotonic()
         #: The heartbeat's notes.
         self.ping_slot = self.deadline_slot = 0
-        self.ended = False
         #: Set at the end, if somebody waits for it.
         self._waiter: Event | None = None
 
     def __repr__(self) -> str:
         state = self.reason.name if self.reason else "OPEN"
         return f"<Connection {id(self):x} client={self.client_id} {state}>"
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that the socket has not taken yet."""
-        return 0 if self._outbox is None else self._outbox.size
 
     def start(self) -> None:
         """Sends what waits and begins to listen."""
@@ -151,44 +115,7 @@ class Connection:
             self._waiter = Event()
             self._waiter.wait()
 
-    # Sending
-
-    def push(self, data: bytes) -> None:
-        """Writes whole frames, as far as the socket takes them now; the rest waits."""
-        # Micro-optimization (bench: room burst, direct): the usual case, by itself.
-        if self._outbox is None and self.reason is None:
-            try:
-                sent = self._send(data)
-            except FULL:
-                sent = 0
-            except OSError as error:
-                self._finish(error)
-                return
-            self.sent += sent
-            if sent == len(data):
-                return
-            self._hold(data[sent:])
-        else:
-            self._queue(data, None)
-
-    def send(self, frame: bytes, mark: Any) -> None:
-        """Writes a frame like `push`, and reports what became of it."""
-        self.frames_out += 1
-        if self._outbox is not None or self.reason is not None:
-            self._queue(frame, mark)
-            return
-        self.push(frame)
-        if self._outbox is not None:
-            self._outbox.mark(mark)
-        else:
-            self._terms.on_settled(mark, self.reason is None)
-
-    def ping(self) -> None:
-        """Asks the peer for a sign of life."""
-        if self._outbox is None:
-            self.push(PING)
-        else:
-            self._outbox.put(PING)
+    # Closing
 
     def close(self, reason: CloseReason, code: int | None = None) -> None:
         """Sends a close frame and gives the peer some time to answer."""
@@ -210,46 +137,9 @@ class Connection:
             # Comes back as the end of what can be read.
             self._transport.shutdown()
 
-    def _hold(self, rest: bytes) -> None:
-        """Keeps what the socket did not take until it can."""
-        self._outbox = Outbox(self._terms.outbox_limit)
-        self._outbox.put(rest)
-        self._transport.when_writable(self._flush)
-
-    def _queue(self, data: bytes, mark: Any) -> None:
-        verdict = Verdict.CLOSED
-        if self._outbox is not None and self.reason is None:
-            verdict = self._outbox.put(data, mark)
-        if verdict is Verdict.TAKEN:
-            return
-        if mark is not None:
-            self._terms.on_settled(mark, False)
-        if verdict is Verdict.SLOW:
-            self.close(CloseReason.SLOW)
-
-    def _flush(self) -> None:
-        """Writes what waits; stays to be called until nothing does."""
-        outbox = self._outbox
-        if outbox is None or self.ended:
-            return
-        try:
-            sent = self._send(outbox.pending())
-        except FULL:
-            sent = 0
-        except OSError as error:
-            self._finish(error)
-            return
-        self.sent += sent
-        settled = outbox.written(sent)
-        if outbox.size:
-            self._transport.when_writable(self._flush)
-        else:
-            self._outbox = None
-            self._transport.stop_writing()
-            if self._protocol is not None and self._protocol.close_received:
-                self._finish()
-        for mark in settled:
-            self._terms.on_settled(mark, True)
+    def _all_written(self) -> None:
+        if self._protocol is not None and self._protocol.close_received:
+            self._finish()
 
     # Receiving
 
@@ -329,24 +219,3 @@ class Connection:
         self._terms.on_end(self)
         if self._waiter is not None:
             self._waiter.set()
-
-
-def push_each(connections: Iterable[Connection], data: bytes, frames: int) -> None:
-    """Pushes the same frames to several connections."""
-    size = len(data)
-    for one in connections:
-        one.frames_out += frames
-        # Micro-optimization (bench: room lag): `push`, for those who can take it.
-        if one._outbox is None and one.reason is None:
-            try:
-                sent = one._send(data)
-            except FULL:
-                sent = 0
-            except OSError as error:
-                one._finish(error)
-                continue
-            one.sent += sent
-            if sent != size:
-                one._hold(data[sent:])
-        else:
-            one._queue(data, None)

@@ -7,8 +7,9 @@ from typing import Any, Callable, Sequence, Union
 
 from ..websocket.deflate import deflated_text_frame
 from ..websocket.frames import text_frame
-from .connection import Connection, push_each
+from .connection import Connection
 from .pace import STEP, Pace
+from .sending import push_each
 
 
 __all__ = ["DeflatingFanout", "Fanout"]

@@ -37,7 +37,8 @@ class Heartbeat(Generic[P]):
 
     def __init__(self, ping_interval: float, idle_timeout: float) -> None:
         """Takes both times in seconds; the timeout is the longer one."""
-        #: Seconds between two ticks.
+        #: Seconds between two pings to one socket, and between two ticks.
+        self.interval = ping_interval
         self.tick = ping_interval / SLOTS
         self._idle_timeout = idle_timeout
         self._last_given = 0

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import random
 import secrets
-import time
 from typing import Any
 
-import gevent
 from gevent import monkey
-from redis.exceptions import RedisError
 
 from ..errors import ConfigurationError
 from ..options import RelayOptions
@@ -22,7 +18,7 @@ from ..websocket.frames import CloseReason
 from ..websocket.handshake import DRAINING, Refusal
 from .access_log import hide_tokens, log_end
 from .clerk import Clerk
-from .connection import Connection, Terms
+from .connection import Connection
 from .dispatcher import Dispatcher
 from .drain import Drain
 from .garbage import collect_rarely
@@ -31,11 +27,12 @@ from .heartbeat import Heartbeat
 from .lease import Lease
 from .members import Members
 from .metrics import Metrics
-from .pace import BRIEF
 from .registry import Registry
 from .roster import Roster
 from .sampler import Sampler
+from .sending import Terms
 from .subscriber import Subscriber
+from .timers import Timers
 from .transport import Transport
 from .watchdog import Watchdog
 
@@ -46,10 +43,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for connecting to Redis, and for its answers.
 CONNECT_TIMEOUT, TIMEOUT = 1.0, 2.0
-
-#: Seconds between two ticks of the roster: attempts to write counts that Redis did not
-#: take, the ends of grace periods and, in a drain, of all sockets since the last one.
-ROSTER_TICK = 0.5
 
 
 class Relay:
@@ -127,7 +120,13 @@ class Relay:
         self._heartbeat: Heartbeat[Connection] = Heartbeat(
             options.ping_interval, options.idle_timeout
         )
-        self._timers: list[gevent.Greenlet[[], None]] = []
+        self._timers = Timers(
+            self._heartbeat,
+            self._roster,
+            self._subscriber.subscribed.is_set,
+            options.check_interval,
+            self.metrics,
+        )
         self._stopping = False
 
     def __repr__(self) -> str:
@@ -160,8 +159,7 @@ class Relay:
         self._sampler.start()
         self._subscriber.start()
         self._watchdog.start()
-        timers = (self._beat, self._tick, self._check)
-        self._timers = [gevent.spawn(timer) for timer in timers]
+        self._timers.start()
         logger.info("= node %s serves %s", self.node, self._dispatcher.channel)
 
     def stop(self, hurry: bool = False) -> None:
@@ -174,7 +172,7 @@ class Relay:
         if hurry:
             self._drain.hurry()
         if self._stopping:
-            gevent.joinall(self._timers)
+            self._timers.join()
             return
         self._stopping = True
         self.drain()
@@ -191,7 +189,7 @@ class Relay:
         # Before the clerk, which may wait for Redis: from now on nobody else would.
         self._dispatcher.spokesman.resign()
         self._clerk.stop(TIMEOUT)
-        gevent.killall(self._timers)
+        self._timers.stop()
         logger.info("= node %s has ended", self.node)
 
     def drain(self, window: float | None = None) -> None:
@@ -288,38 +286,3 @@ class Relay:
         if restored:
             self.metrics.restored.inc(restored)
             logger.warning("= counts of %d clients were written again", restored)
-
-    # Timers
-
-    def _beat(self) -> None:
-        tick = self._heartbeat.tick
-        wake = time.monotonic()
-        while True:
-            # From tick to tick: a busy process, in which each sleep lasts longer, must
-            # not ping less often.
-            wake = max(wake, time.monotonic() - self.options.ping_interval) + tick
-            gevent.sleep(max(wake - time.monotonic(), BRIEF))
-            due, silent = self._heartbeat.beat(time.monotonic())
-            for connection in silent:
-                connection.close(CloseReason.SILENT)
-            for connection in due:
-                connection.ping()
-
-    def _tick(self) -> None:
-        while True:
-            gevent.sleep(ROSTER_TICK)
-            if self._subscriber.subscribed.is_set():
-                self._roster.tick()
-
-    def _check(self) -> None:
-        """Looks for counts that are wrong although nothing happened to Redis."""
-        while True:
-            gevent.sleep(self.options.check_interval * random.uniform(0.9, 1.0))
-            try:
-                repaired = self._roster.check()
-            except (RedisError, OSError) as error:
-                logger.debug("! check: %s", error)
-                continue
-            if repaired:
-                self.metrics.repairs.inc(repaired)
-                logger.warning("! counts of %d clients were wrong, mended", repaired)

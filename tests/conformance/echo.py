@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from wsproto.events import TextMessage
 
-from freeim.relay.connection import Connection, Terms
+from freeim.relay.connection import Connection
+from freeim.relay.sending import Terms
 from freeim.relay.transport import find_door
 from freeim.websocket.deflate import deflated_text_frame
 from freeim.websocket.frames import FIN, text_frame

@@ -135,8 +135,9 @@ def test_2000_sockets_that_are_cut_at_once_come_back(redis_url, way):
         commands = (_scripts(system) - scripts) / 2000
         print(
             f"{way}: back after {seconds:.2f} s, handshake p99 {p99:.2f} s, "
-            f"{refused} refused, {orderly:.1f} s in order, {commands:.2f} scripts a socket; "
-            f"the others' p99 {before.latency(0.99):.1f} ms before, {during.latency(0.99):.1f} during"
+            f"{refused} refused, {orderly:.1f} s in order, "
+            f"{commands:.2f} scripts a socket; the others' p99 "
+            f"{before.latency(0.99):.1f} ms before, {during.latency(0.99):.1f} during"
         )
         assert p99 <= max(HANDSHAKE_WITHIN, orderly)
         # One takes the token, one counts the end of the old socket, one the new.

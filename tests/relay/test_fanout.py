@@ -8,9 +8,10 @@ import random
 import pytest
 from gevent import socket
 
-from freeim.relay.connection import Connection, Terms
+from freeim.relay.connection import Connection
 from freeim.relay.fanout import DeflatingFanout, Fanout
 from freeim.relay.pace import Pace
+from freeim.relay.sending import Terms
 from freeim.relay.transport import Transport
 from freeim.websocket.deflate import deflated_text_frame
 from freeim.websocket.frames import text_frame
