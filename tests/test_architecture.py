@@ -21,7 +21,8 @@ ORDER = """
     relay.spokesman relay.metrics relay.garbage relay.pace relay.caps relay.access_log
     relay.transport relay.sending relay.clerk relay.gate relay.connection relay.fanout
     relay.drain relay.sampler relay.roster relay.lease relay.tracked_reader
-    relay.members relay.dispatcher relay.subscriber relay.watchdog relay.timers relay.relay
+    relay.members relay.dispatcher relay.subscriber relay.watchdog relay.timers
+    relay.relay
     doctor.findings doctor.faults_before doctor.faults_behind doctor.diagnosis
     doctor.address doctor.answers doctor.link doctor.application doctor.witness
     doctor.plan doctor.approach doctor.stay doctor.walk doctor.printing doctor.command
