@@ -190,7 +190,10 @@ $("sign-out").onclick = () =>
     location.reload();
   });
 document.addEventListener("visibilitychange", () => {
-  if (chat?.current) chat.markRead(chat.current);
+  if (document.hidden || !chat) return;
+  if (chat.current) chat.markRead(chat.current);
+  // A relay that loses Redis for a moment loses messages, and no socket.
+  if (im.state === "open") chat.catchUp().catch(() => {});
 });
 
 // Signing in
