@@ -270,7 +270,10 @@ def enter(browser: Browser, cluster: Cluster) -> Iterator[Callable[..., Person]]
 def friends(enter: Callable[..., Person]) -> tuple[Person, Person]:
     """Two people who look at each other and may write."""
     ada, bob = enter("Ada"), enter("Bob")
-    ada.befriend(bob)
+    assert ada.post("/api/friends/ask", {"id": bob.id}) == (200, {})
+    assert bob.post("/api/friends/accept", {"id": ada.id}) == (200, {})
+    ada.choose(bob.name)
+    bob.choose(ada.name)
     return ada, bob
 
 
