@@ -148,6 +148,8 @@ def webapi(system, nginx, port):
             FREEIM_REDIS=system.redis_url,
             FREEIM_SERVERS=",".join(NAMES),
             FREEIM_PUBLIC_URL=public_url(nginx),
+            FREEIM_DEMO_MODE="1",
+            FREEIM_DEMO_FOLDER=system.folder.name,
         ),
     )
     try:
@@ -264,25 +266,38 @@ def test_a_browser_reaches_both_nodes_under_one_name(system, authority, start):
         sock.shutdown()
 
 
+def ask_webapi(link, path, body, cookie=""):
+    """Returns the JSON that the demo's application answers, and its cookie."""
+    headers = {"Content-Type": "application/json", "Cookie": cookie}
+    link.request("POST", path, json.dumps(body), headers)
+    answer = link.getresponse()
+    assert answer.status == 200, answer.read()
+    cookie = answer.headers.get("Set-Cookie", cookie).partition(";")[0]
+    return json.loads(answer.read()), cookie
+
+
 def test_the_demos_page_gets_addresses_of_both_nodes(system, authority, start):
     port = free_port()
     nginx = start(application=port)
+    seen = set()
     with webapi(system, nginx, port):
-        for client_id, server in ((2, "im-1"), (3, "im-2")):
+        for name in ("Ada", "Bo"):
             link = HTTPSConnection(
                 "127.0.0.1", nginx.port, timeout=10, context=trust(authority)
             )
             with closing(link):
-                form = {"Content-Type": "application/x-www-form-urlencoded"}
-                fields = f"websocketId={client_id}"
-                link.request("POST", "/ws/pre-connect", fields, form)
-                url = json.loads(link.getresponse().read())["server"]
+                answer, cookie = ask_webapi(link, "/api/sign-in", {"name": name})
+                client_id = answer["me"]["id"]
+                url = ask_webapi(link, "/api/connect", {}, cookie)[0]["url"]
+            server = NAMES[client_id % 2]
+            seen.add(server)
             assert f"/{server}/ws?token=" in url
             sock = browse(nginx, authority, url)
             system.client.send_message(0, client_id, "for you")
             while sock.recv() != '"for you"':
                 pass
             sock.shutdown()
+    assert seen == set(NAMES)
 
 
 def test_the_doctor_finds_nothing_behind_the_deployed_nginx(system, authority, start):

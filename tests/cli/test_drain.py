@@ -31,10 +31,7 @@ def test_a_server_is_emptied_with_all_its_processes_and_no_other(redis_url):
         system.client.send_message(0, 1, "you stay")
         assert socks[1].recv() == '"you stay"'
         system.close_sockets()
-        for node in system.nodes:
-            node.terminate()
-        for node in system.nodes:
-            assert node.stop() == 0
+        assert [node.stop() for node in system.nodes] == [0, 0]
         assert system.redis.hgetall(system.client.wire.nodes_key) == {}
 
 
