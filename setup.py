@@ -45,6 +45,7 @@ TEST = [
     "playwright>=1.40",
     "psutil>=5.9",
     "pytest>=7.4",
+    "pytest-xdist>=3.0",
     "pytest-timeout>=2.1",
     "trustme>=1.0",
     "websocket-client>=1.6",

@@ -64,7 +64,7 @@ REFUSED = [
     (checks.redis_url, "redis+sentinel://h"),
     (checks.redis_url, "redis+cluster://h:port"),
     (checks.redis_url, None),
-    (checks.redis, object()),
+    (checks.redis, range(3)),
     (checks.servers, ""),
     (checks.servers, ()),
     (checks.servers, None),
