@@ -22,6 +22,7 @@ from freeim.relay.metrics import Metrics
 from freeim.websocket.frames import CloseReason
 from freeim.websocket.handshake import REFUSALS
 
+from .docs import wire_bytes
 from .running import VECTORS
 from .test_architecture import MAY_IMPORT, ORDER
 
@@ -205,6 +206,7 @@ TABLES = {
     ("docs/metrics.md", "metrics"): metrics,
     ("docs/cli.md", "commands"): commands,
     ("docs/cli.md", "exit statuses"): exit_statuses,
+    ("docs/wire-format.md", "bytes"): wire_bytes.render,
 }
 
 
