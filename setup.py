@@ -35,6 +35,8 @@ DEPLOY = [
     "kubernetes-validate>=1.25",
     "pyyaml>=6.0",
 ]
+# What the site is built with.
+DOCS = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26", "ruff>=0.6"]
 TEST = [
     *DEMO,
     *CLI,
@@ -69,6 +71,7 @@ setup(
         "flask": FLASK,
         "demo": DEMO,
         "bench": [*DEMO, *BENCH],
+        "docs": DOCS,
         "test": TEST,
     },
     entry_points={"console_scripts": ["freeim = freeim.cli.main:main"]},
