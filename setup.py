@@ -37,20 +37,24 @@ DEPLOY = [
 ]
 # What the site is built with.
 DOCS = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26", "ruff>=0.6"]
-TEST = [
+# What runs with every Python and every version of a library: no browser, no recipes.
+TEST_CORE = [
     *DEMO,
     *CLI,
-    *RECIPES,
-    *DEPLOY,
-    "axe-playwright-python>=0.1.4",
-    "pillow>=9.0",
-    "playwright>=1.40",
     "psutil>=5.9",
     "pytest>=7.4",
     "pytest-xdist>=3.0",
     "pytest-timeout>=2.1",
     "trustme>=1.0",
     "websocket-client>=1.6",
+]
+TEST = [
+    *TEST_CORE,
+    *RECIPES,
+    *DEPLOY,
+    "axe-playwright-python>=0.1.4",
+    "pillow>=9.0",
+    "playwright>=1.40",
     "websockets>=13.0",
 ]
 
@@ -73,6 +77,7 @@ setup(
         "bench": [*DEMO, *BENCH],
         "docs": DOCS,
         "test": TEST,
+        "test-core": TEST_CORE,
     },
     entry_points={"console_scripts": ["freeim = freeim.cli.main:main"]},
     classifiers=[
