@@ -68,7 +68,7 @@ setup(
     python_requires=">=3.8",
     packages=find_packages(include=["freeim", "freeim.*"]),
     package_data={"freeim": ["py.typed", "lua/*.lua"]},
-    install_requires=["redis>=5.0"],
+    install_requires=["redis>=5.0.1"],
     extras_require={
         "cli": CLI,
         "relay": RELAY,

@@ -24,7 +24,7 @@ from .redis_place import (
 from .redis_url import RedisUrl, read_url
 
 
-__all__ = ["check_redis", "open_redis", "subscribing"]
+__all__ = ["check_redis", "connected", "open_redis", "subscribing"]
 
 #: What of a client's settings says who asks.
 LOGIN = {"client_name", "credential_provider", "password", "username"}
@@ -162,6 +162,17 @@ def subscribing(redis: Any, timeout: float | None = None) -> Redis:
             **kwargs,
         )
     )
+
+
+def connected(redis: Any) -> Any:
+    """Returns a new connection of a client, which is for the caller alone.
+
+    Not by `get_connection`: redis-py demands an argument before 5.3, and warns of it
+    from then on.
+    """
+    connection = redis.connection_pool.make_connection()
+    connection.connect()
+    return connection
 
 
 def check_redis(redis: Any, url: str) -> None:

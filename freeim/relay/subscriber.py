@@ -14,7 +14,7 @@ import hiredis
 from gevent.event import Event
 from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
-from ..redis_client import subscribing
+from ..redis_client import connected, subscribing
 from .members import INVALIDATIONS, Members
 from .metrics import Metrics
 from .pace import Pace
@@ -127,14 +127,13 @@ class Subscriber:
             pause = min(pause * 2, LAST_RETRY)
 
     def _listen(self) -> None:
-        pool = subscribing(self._redis).connection_pool
         connection: Any = None
         confirm = gevent.Timeout(
             CONFIRM_TIMEOUT, TimeoutError(f"no answer for {CONFIRM_TIMEOUT:g} s")
         )
         try:
             with confirm:
-                connection = pool.get_connection()
+                connection = connected(subscribing(self._redis))
                 self.redis_client_id = _client_id(connection)
                 connection.send_command("SUBSCRIBE", self._channel, self._probe_channel)
                 # By itself, and after: an ACL may refuse it, and we do without.

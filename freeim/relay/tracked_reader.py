@@ -17,7 +17,7 @@ from typing import Any, Iterable, Sequence
 from gevent import monkey
 from redis.exceptions import RedisError, ResponseError
 
-from ..redis_client import subscribing
+from ..redis_client import connected, subscribing
 
 
 __all__ = ["TrackedReader"]
@@ -65,8 +65,7 @@ class TrackedReader:
         """
         self.close()
         self._retry_at = math.inf
-        pool = subscribing(self._redis, self._timeout).connection_pool
-        self._connection = pool.get_connection()
+        self._connection = connected(subscribing(self._redis, self._timeout))
         self._watch = _poll()
         self._watch.register(self._connection._sock.fileno(), select.POLLIN)
         if listener is None:
