@@ -48,7 +48,10 @@ OF_A_LANGUAGE = {
 
 #: Python that is not run, by its first line, and why.
 NOT_RUN = {
-    ("docs/migration/flask-socketio.md", "# before.py"): "Flask-SocketIO's, which is not installed here",
+    (
+        "docs/migration/flask-socketio.md",
+        "# before.py",
+    ): "Flask-SocketIO's, not installed",
     ("docs/demo.md", "def check_session() -> None:"): "quoted from the demo",
     (
         "docs/demo.md",
