@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import (
     Any,
     Callable,
@@ -73,6 +75,13 @@ class ForceOffline(NamedTuple):
 
     client_id: ClientId
 
+
+# Micro-optimization (bench: direct): what all helpers write to one receiver, around the
+# content; 1.6 µs a message where JSON's own way takes 2.8.
+_USUAL_BEGIN = re.compile(
+    r'{"Item1":(0|[1-9][0-9]{0,18}),"Item2":\[([1-9][0-9]{0,18})\],"Item3":"'
+)
+_USUAL_ENDS = {f',"Item4":{word}}}': word == "true" for word in ("true", "false")}
 
 #: Reads the JSON value that a text begins with, and tells where it ends.
 _raw_decode = json.JSONDecoder().raw_decode
@@ -235,6 +244,27 @@ def _sender_and_content(dialect: Dialect, text: str) -> tuple[dict[str, Any], An
 
 
 def _decode_direct(dialect: Dialect, text: str) -> DirectMessage:
+    return _usual_direct(dialect, text) or _any_direct(dialect, text)
+
+
+def _usual_direct(dialect: Dialect, text: str) -> DirectMessage | None:
+    """Returns a message of the usual form; of any other JSON's own way is the judge."""
+    begin = _USUAL_BEGIN.match(text)
+    if begin is None:
+        return None
+    try:
+        content, end = scanstring(text, begin.end())
+        sender = dialect.check_sender(int(begin[1]))
+        receiver = dialect.check_sender(int(begin[2]))
+    except ValueError:
+        return None
+    receipt = _USUAL_ENDS.get(text[end:])
+    if receipt is None or not is_utf8(content):
+        return None
+    return DirectMessage(sender, [receiver], content, receipt)
+
+
+def _any_direct(dialect: Dialect, text: str) -> DirectMessage:
     body, sender, content = _sender_and_content(dialect, text)
     receivers = body.get("Item2")
     if not isinstance(receivers, list):

