@@ -95,7 +95,7 @@ def test_the_table_of_extras_is_what_setup_has():
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
     )
     extras = next(one.value for one in call.keywords if one.arg == "extras_require")
-    named = re.findall(r"^\| `pip install '\.\[(\w+)\]'` \|", read(ENGLISH), re.M)
+    named = re.findall(r"^\| `pip install '\.\[([\w-]+)\]'` \|", read(ENGLISH), re.M)
     assert sorted(named) == sorted(key.value for key in extras.keys)
 
 
