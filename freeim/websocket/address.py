@@ -85,7 +85,7 @@ def neighbourhood(address: str) -> str:
     if ":" not in address:
         return address
     try:
-        network = ipaddress.ip_network((address.partition("%")[0], CUSTOMER), False)
+        network = ipaddress.IPv6Network((address.partition("%")[0], CUSTOMER), False)
     except ValueError:
         return address
     return str(network.network_address)
