@@ -51,6 +51,7 @@ def check_config(as_json: bool, **texts: str | None) -> int:
 def _options(texts: Texts) -> list[Finding]:
     helper = read_options(ImClientOptions, texts)
     found = [Finding(OK, "the options of the helper can be used")]
+    found += [Finding(NOTE, remark) for remark in helper.remarks]
     if texts["server"] or len(helper.servers) == 1:
         read_options(RelayOptions, texts)
         found.append(Finding(OK, "the options of the relay can be used"))

@@ -227,6 +227,8 @@ def test_check_config_finds_a_list_of_servers_that_differs(system, terminal):
     assert "was told servers=a,b, here it is b,a: give all parts the same" in faults[0]
     notes = terminal.json("check-config", status=1, FREEIM_SERVERS="a,b,c")
     assert any("c: no relay runs" in one["text"] for one in notes)
+    spread = terminal.json("check-config", FREEIM_PARTITION="rendezvous")
+    assert any("no C# node" in one["text"] for one in spread)
     said = terminal.run("check-config", "--server", "x", status=2)
     assert said.startswith("freeim: --server='x': name this node as one of servers")
 
