@@ -128,9 +128,14 @@ def test_four_processes_do_what_the_model_says(redis_url, way, operations):
                 total[name] = total.get(name, 0) + count
         print(f"{way}: {sum(total.values())} in {seconds:.1f} s: {total}")
         wire = system.client.wire
-        leases = {key.decode() for key in system.redis.keys(wire.lease_key("*"))}
+        # What living nodes say of themselves: a lease and a report each.
+        kept = {
+            key.decode()
+            for pattern in (wire.lease_key("*"), wire.status_key("*"))
+            for key in system.redis.keys(pattern)
+        }
         wait_until(
-            lambda: {*left_behind(system)} == {wire.nodes_key, *leases},
+            lambda: {*left_behind(system)} == {wire.nodes_key, *kept},
             f"nothing is left (seed {seed})",
         )
         (node,) = system.nodes
