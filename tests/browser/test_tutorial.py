@@ -18,7 +18,9 @@ def test_two_browsers_write_to_each_other(browser: Browser, tmp_path) -> None:
         for page, name in ((ada, "ada"), (bo, "bo")):
             page.goto(f"http://{tutorial.web}/")
             page.fill("[name=name]", name)
-            page.click("text=Sign in")
+            # A reload must not meet the page that is being left.
+            with page.expect_navigation():
+                page.click("text=Sign in")
         # Bo hears of it through the socket, so wait until he has one.
         with bo.expect_response("**/history"):
             bo.reload()
