@@ -76,7 +76,6 @@ class Dispatcher:
         asked = any(self._router.wants_receipts(command) for command in commands)
         speaking = asked and self.spokesman.speaking()
         commands, facts = self._look_up(commands, speaking)
-        self._metrics.count_commands(commands)
         fanout = DeflatingFanout(pace) if self._compress else Fanout(pace)
         frames: dict[type, int] = dict.fromkeys(map(type, commands), 0)
         for some in pace.steps(commands):
@@ -93,6 +92,8 @@ class Dispatcher:
             # Somebody may come or go while others work.
             fanout.end_run()
         fanout.flush()
+        # Only now: somebody waits for what is above.
+        self._metrics.count_commands(commands)
         self._metrics.count_frames(frames)
         self._metrics.fanout.observe(time.monotonic() - begun)
 
