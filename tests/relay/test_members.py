@@ -12,7 +12,7 @@ import redis as redis_py
 
 from freeim import ImClient
 from freeim.options import RelayOptions
-from freeim.redis_client import open_redis
+from freeim.redis_client import connected, open_redis
 from freeim.relay import members, tracked_reader
 from freeim.relay.members import INVALIDATIONS, Members
 from freeim.relay.metrics import Metrics
@@ -29,7 +29,7 @@ class Subscription:
 
     def __init__(self, url):
         self._client = redis_py.Redis.from_url(url, protocol=2, socket_timeout=5)
-        self._connection = self._client.connection_pool.get_connection()
+        self._connection = connected(self._client)
         self._connection.send_command("CLIENT", "ID")
         self.client_id = self._connection.read_response()
         for channel in (INVALIDATIONS, "published"):
