@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from builtins import TimeoutError as OSTimeoutError
 from typing import Any
 
 from redis.connection import (
@@ -15,6 +16,7 @@ from redis.connection import (
     SSLConnection,
     UnixDomainSocketConnection,
 )
+from redis.exceptions import ConnectionError, TimeoutError
 
 
 __all__ = ["BOUNDED", "BoundedConnection", "BoundedSSLConnection"]
@@ -96,6 +98,16 @@ class _Bounded:
         if not self._shaking_hands and isinstance(self._sock, DeadlineSocket):
             self._sock.allow(self.socket_timeout)
         super().send_packed_command(*args, **kwargs)  # type: ignore[misc]
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().read_response(*args, **kwargs)  # type: ignore[misc]
+        except ConnectionError as error:
+            # Under Python 3.8 and 3.9, redis-py with hiredis takes its own time-out for
+            # a connection that broke; one that broke is asked again.
+            if isinstance(error.__context__, OSTimeoutError):
+                raise TimeoutError("Timeout reading from socket") from error
+            raise
 
 
 class BoundedConnection(_Bounded, Connection):
