@@ -16,6 +16,7 @@ def measure_crowd(rig: Rig, settings: Settings) -> dict[str, float]:
         figures.update(phases.everyone(scene))
         figures.update(phases.burst_memory(scene))
         figures.update(phases.lag(scene))
+        figures.update(phases.steady(scene))
         figures["load"] = scene.load.processes
         figures["rss_mib"] = scene.relays.resident_kib() / 1024
         figures["lost"] = scene.lost
@@ -38,6 +39,11 @@ def crowd_table(settings: Settings, figures: dict[str, float]) -> str:
             f"{figures['everyone']:,.0f}",
         ),
         ("room lag ms", f"{figures['lag_ms']:,.0f}"),
+        (
+            f"lag ms, p50 / p99, at a message each {phases.STEADY_EVERY * 1000:.0f} ms "
+            f"for {phases.STEADY} s, by {phases.STEADY // phases.STRETCHES} s",
+            _steady(figures),
+        ),
         ("lost", f"{figures['lost']:,.0f}"),
     ]
     return markdown([f"{sockets:,} sockets", ""], rows)
@@ -45,3 +51,12 @@ def crowd_table(settings: Settings, figures: dict[str, float]) -> str:
 
 def _seconds(figures: dict[str, float], sockets: int) -> str:
     return f"{sockets / figures['connects']:.1f}"
+
+
+def _steady(figures: dict[str, float]) -> str:
+    return ", ".join(
+        "{:,.0f} / {:,.0f}".format(
+            figures[f"steady_{one}_p50_ms"], figures[f"steady_{one}_p99_ms"]
+        )
+        for one in range(1, phases.STRETCHES + 1)
+    )

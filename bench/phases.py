@@ -15,6 +15,9 @@ from bench.settings import Settings
 LAGS, LAG_EVERY = 10, 0.3
 #: Bursts that are published, one after the other, while members come and go.
 CHURN_BURSTS = 5
+#: Seconds for which a room is written to at a steady pace, the stretches that its lag
+#: is measured in, and the seconds between two messages.
+STEADY, STRETCHES, STEADY_EVERY = 30, 3, 0.1
 
 
 def connect(scene: Scene) -> dict[str, float]:
@@ -99,6 +102,21 @@ def everyone(scene: Scene) -> dict[str, float]:
     for _ in range(messages):
         scene.publisher.say(None)
     return {"everyone": scene.expect(scene.settings.sockets * messages).rate}
+
+
+def steady(scene: Scene) -> dict[str, float]:
+    """Publishes to a room at a pace that does not ask whether it can be kept."""
+    figures = {}
+    messages = round(STEADY / STRETCHES / STEADY_EVERY)
+    for stretch in range(1, STRETCHES + 1):
+        begin = time.monotonic()
+        for number in range(messages):
+            time.sleep(max(0.0, begin + number * STEADY_EVERY - time.monotonic()))
+            scene.publisher.say(room())
+        arrived = scene.expect(scene.settings.sockets * messages)
+        figures[f"steady_{stretch}_p50_ms"] = arrived.p50_ms
+        figures[f"steady_{stretch}_p99_ms"] = arrived.p99_ms
+    return figures
 
 
 Phase = Callable[[Scene], Dict[str, float]]
