@@ -24,6 +24,8 @@ class Report:
     server: str = ""
     #: The list of nodes that it was told, as an option.
     servers: str = ""
+    #: How it was told that clients are spread over them.
+    partition: str = ""
     version: str = ""
     host: str = ""
     pid: int = 0

@@ -16,7 +16,9 @@ def states(system):
 
 
 def test_a_report_is_read_as_it_was_written():
-    report = Report("a", "a,b", "1.2", "h", 7, 8, 1, 2, 3, 4, 5.5, 6.25, 9, 0.125, 10)
+    report = Report(
+        "a", "a,b", "modulo", "1.2", "h", 7, 8, 1, 2, 3, 4, 5.5, 6.25, 9, 0.125, 10
+    )
     texts = report.as_fields()
     answer = dict(zip(texts[::2], texts[1::2]))
     assert Report.from_hash(answer) == report

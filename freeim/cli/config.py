@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -18,6 +18,9 @@ from .system import open_client
 __all__ = ["check_config"]
 
 OK, NOTE, FAULT = "ok", "note", "fault"
+
+SAME = "give all parts the same"
+SAME_LIST = "give all parts the same list in the same order"
 
 
 class Finding(NamedTuple):
@@ -83,7 +86,7 @@ def _nodes(client: ImClient) -> list[Finding]:
         heard = client.redis.pubsub_numsub(client.wire.server_channel(server))[0][1]
         found.append(_server(server, len(processes), heard))
     for one in living:
-        found += _node(one, servers)
+        found += _node(one, client.options)
     versions = sorted({one.report.version for one in living if one.report})
     if len(versions) > 1:
         found.append(Finding(NOTE, f"nodes have versions {', '.join(versions)}"))
@@ -99,16 +102,19 @@ def _server(server: str, processes: int, heard: int) -> Finding:
     return Finding(NOTE, f"{server}: no relay runs; messages to its clients are lost")
 
 
-def _node(state: NodeState, servers: tuple[str, ...]) -> list[Finding]:
+def _node(state: NodeState, ours: ImClientOptions) -> list[Finding]:
+    report = state.report
+    if report is None:
+        return []
     found = []
-    report: Any = state.report
-    ours = ",".join(servers)
-    if report is not None and report.servers != ours:
-        text = (
-            f"{state.node} was told servers={report.servers}, here it is {ours}: give "
-            "all parts the same list in the same order"
-        )
-        found.append(Finding(FAULT, text))
-    if report is not None and report.draining:
+    for name, told, here, remedy in (
+        ("servers", report.servers, ",".join(ours.servers), SAME_LIST),
+        ("partition", report.partition, ours.partition, SAME),
+    ):
+        # Another version may not say it.
+        if told and told != here:
+            text = f"{state.node} was told {name}={told}, here it is {here}: {remedy}"
+            found.append(Finding(FAULT, text))
+    if report.draining:
         found.append(Finding(NOTE, f"{state.node} is draining"))
     return found

@@ -45,6 +45,7 @@ class Sampler:
         self._identity = {
             "server": options.server,
             "servers": ",".join(options.servers),
+            "partition": options.partition,
             "version": _version(),
             "host": socket.gethostname(),
         }

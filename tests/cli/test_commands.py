@@ -217,7 +217,7 @@ def test_top_is_live_on_a_terminal(system, terminal):
         assert word.encode() in shown
 
 
-def test_check_config_finds_a_list_of_servers_that_differs(system, terminal):
+def test_check_config_finds_what_nodes_were_told_otherwise(system, terminal):
     wait_until(lambda: len(terminal.json("top", "--once")) == 2, "both have reported")
     lines = terminal.run("check-config", "--server", "a").splitlines()
     assert [line.split()[0] for line in lines if line] == ["ok"] * 5
@@ -227,8 +227,11 @@ def test_check_config_finds_a_list_of_servers_that_differs(system, terminal):
     assert "was told servers=a,b, here it is b,a: give all parts the same" in faults[0]
     notes = terminal.json("check-config", status=1, FREEIM_SERVERS="a,b,c")
     assert any("c: no relay runs" in one["text"] for one in notes)
-    spread = terminal.json("check-config", FREEIM_PARTITION="rendezvous")
+    spread = terminal.json("check-config", status=1, FREEIM_PARTITION="rendezvous")
     assert any("no C# node" in one["text"] for one in spread)
+    faults = [one["text"] for one in spread if one["level"] == "fault"]
+    assert len(faults) == 2
+    assert "told partition=modulo, here it is rendezvous" in faults[0]
     said = terminal.run("check-config", "--server", "x", status=2)
     assert said.startswith("freeim: --server='x': name this node as one of servers")
 
