@@ -16,6 +16,9 @@ import sys
 PROGRAMS = {
     "cc": ("the benchmark's tests", ("gcc", "libc6-dev")),
     "nginx": ("the tests behind nginx", ("nginx-light",)),
+    "haproxy": ("the tests behind HAProxy", ("haproxy",)),
+    "caddy": ("the tests behind Caddy", ("caddy",)),
+    "apache2": ("the tests behind Apache", ("apache2-bin",)),
     "redis-server": ("the tests with Debian's Redis", ("redis-server",)),
     "chromium": ("the browser tests", ("chromium", "fonts-wqy-zenhei")),
 }

@@ -41,7 +41,7 @@ OF_A_LANGUAGE = {
     ("docs/doctor.md", "text"): "output; the doctor's tests compare causes and fixes",
     ("docs/operations.md", "text"): "log lines, with ids and times",
     ("docs/resharding.md", "text"): "recipes/test_resharding.py compares the output",
-    ("docs/public-address.md", "nginx"): "a part of the file that test_nginx.py runs",
+    ("docs/public-address.md", "nginx"): "a part of the file that tests/proxies runs",
     ("docs/tutorial.md", "html"): "a file of docs/test_tutorial.py",
     ("docs/migration/csharp-freeim.md", "csharp"): "there is no .NET here",
 }
