@@ -19,6 +19,7 @@ PROGRAMS = {
     "haproxy": ("the tests behind HAProxy", ("haproxy",)),
     "caddy": ("the tests behind Caddy", ("caddy",)),
     "apache2": ("the tests behind Apache", ("apache2-bin",)),
+    "promtool": ("the tests of the alert rules", ("prometheus",)),
     "redis-server": ("the tests with Debian's Redis", ("redis-server",)),
     "chromium": ("the browser tests", ("chromium", "fonts-wqy-zenhei")),
 }
@@ -27,20 +28,23 @@ PROGRAMS = {
 def main(programs: list[str]) -> int:
     """Returns the exit status: 0 if all are there afterwards."""
     missing = [program for program in programs if not shutil.which(program)]
-    return max(map(install, missing), default=0)
-
-
-def install(program: str) -> int:
-    """Installs one program; returns the exit status."""
-    what, packages = PROGRAMS[program]
+    if not missing:
+        return 0
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
-        print(
-            f"{what} need {program} on the PATH; on Debian, as root: "
-            f"apt-get install {' '.join(packages)}",
-            file=sys.stderr,
-        )
+        for program in missing:
+            what, packages = PROGRAMS[program]
+            print(
+                f"{what} need {program} on the PATH; on Debian, as root: "
+                f"apt-get install {' '.join(packages)}",
+                file=sys.stderr,
+            )
         return 1
+    return install(apt, [one for name in missing for one in PROGRAMS[name][1]])
+
+
+def install(apt: str, packages: list[str]) -> int:
+    """Installs Debian's packages; returns the exit status."""
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         [apt, "update"],
