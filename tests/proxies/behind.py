@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import ssl
@@ -86,10 +87,11 @@ class Proxy(Server):
                 for old, new in zip((6001, 6002, 5000), upstreams)
             },
         }
-        for old, new in changes.items():
+        for old in changes:
             assert old in text, f"{self.conf.name} has no {old}"
-            text = text.replace(old, new)
-        return text
+        # At one go: what is put in may look like what is looked for.
+        found = "|".join(map(re.escape, changes))
+        return re.sub(found, lambda match: changes[match[0]], text)
 
 
 def status_of(port):
