@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Callable, Dict
+from itertools import count, islice
+from typing import Callable, Dict, Iterator
 
 from bench.deadline import SETTLE, wait_until
 from bench.rig import Rig, Scene, room
@@ -65,9 +66,7 @@ def paced(scene: Scene) -> dict[str, float]:
     """Publishes messages to one receiver each at a pace that is easily kept."""
     pace = scene.settings.pace
     messages = pace * scene.settings.seconds
-    begin = time.monotonic()
-    for number, client_id in enumerate(_some(scene, messages)):
-        time.sleep(max(0.0, begin + number / pace - time.monotonic()))
+    for client_id, _ in zip(_some(scene, messages), _beats(1 / pace)):
         scene.publisher.tell(client_id)
     arrived = scene.expect(messages)
     return {"direct_p50_ms": arrived.p50_ms, "direct_p99_ms": arrived.p99_ms}
@@ -109,9 +108,7 @@ def steady(scene: Scene) -> dict[str, float]:
     figures = {}
     messages = round(STEADY / STRETCHES / STEADY_EVERY)
     for stretch in range(1, STRETCHES + 1):
-        begin = time.monotonic()
-        for number in range(messages):
-            time.sleep(max(0.0, begin + number * STEADY_EVERY - time.monotonic()))
+        for _ in islice(_beats(STEADY_EVERY), messages):
             scene.publisher.say(room())
         arrived = scene.expect(scene.settings.sockets * messages)
         figures[f"steady_{stretch}_p50_ms"] = arrived.p50_ms
@@ -139,12 +136,20 @@ def measure(
     return figures
 
 
+def _beats(seconds: float) -> Iterator[int]:
+    """Yields numbers at a pace; who was late catches up."""
+    begin = time.monotonic()
+    for number in count():
+        time.sleep(max(0.0, begin + number * seconds - time.monotonic()))
+        yield number
+
+
 def _kib_per_socket(scene: Scene) -> float:
     time.sleep(SETTLE)
     gained = scene.relays.resident_kib() - scene.empty_kib
     return gained / scene.settings.sockets
 
 
-def _some(scene: Scene, count: int) -> list[int]:
+def _some(scene: Scene, many: int) -> list[int]:
     picks = random.Random(7)
-    return [picks.randint(1, scene.settings.sockets) for _ in range(count)]
+    return [picks.randint(1, scene.settings.sockets) for _ in range(many)]
