@@ -36,7 +36,8 @@ class Proxy(Server):
 
     #: The program, the file in deploy/, and Debian's package.
     name, conf, package = "", Path(), ""
-    #: What stands in the file, and what does here, as a template.
+    #: What stands in the file, and what does here, as a template; beside the folder of
+    #: the certificate and the upstreams, which are the same in all.
     places = {}
 
     def __init__(self, folder, upstreams, certificate, change=str):
@@ -82,6 +83,7 @@ class Proxy(Server):
         given = {"folder": self.folder, "port": self.port, "plain": self.plain_port}
         changes = {
             **{old: new.format(**given) for old, new in self.places.items()},
+            f"/etc/ssl/{NAME}/": f"{self.folder}/",
             **{
                 f"127.0.0.1:{old}": f"127.0.0.1:{new}"
                 for old, new in zip((6001, 6002, 5000), upstreams)
