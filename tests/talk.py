@@ -1,9 +1,10 @@
-"""HTTP and WebSocket handshakes by hand, as no library would send them."""
+"""Handshakes and compressed messages by hand, as no library would send them."""
 
 from __future__ import annotations
 
 import socket
 import time
+import zlib
 
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
@@ -55,3 +56,9 @@ def ask(address, request):
         link.sendall(request)
         status, headers = read_head(link)
     return status, headers, time.monotonic() - begin
+
+
+def deflated(content):
+    """Returns bytes as the frames of a compressed message hold them."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return (deflate.compress(content) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]

@@ -11,6 +11,8 @@ import psutil
 import pytest
 
 from .running import PLAIN_WAYS, System, close_code, wait_until
+from .talk import deflated
+from .websocket.test_protocol import TEXT, frame
 
 
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
@@ -27,15 +29,6 @@ def system(request, shared_redis):
 def gone(system):
     yield
     system.close_sockets()
-
-
-def bomb(size):
-    """Returns a masked frame of some 60 kB that inflates to so many zeros."""
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
-    data = deflate.compress(bytes(size)) + deflate.flush(zlib.Z_SYNC_FLUSH)
-    data = data[:-4]
-    assert 20_000 < len(data) < 65_536
-    return b"\xc1\xfe" + len(data).to_bytes(2, "big") + bytes(4) + data
 
 
 def resident(system):
@@ -62,7 +55,8 @@ def test_one_message_reaches_who_agreed_compressed_and_others_plain(system):
 
 def test_bombs_cost_their_senders_only(system):
     bystander = system.connect(99, header=OFFER)
-    data = bomb(40_000_000)
+    data = frame(TEXT, deflated(bytes(40_000_000)), rsv=4)
+    assert 20_000 < len(data) < 65_536
     before = resident(system)
     for client_id in range(1, BOMBS + 1):
         sock = system.connect(client_id, header=OFFER)

@@ -22,6 +22,8 @@ from freeim.websocket.deflate import (
 )
 from freeim.websocket.frames import text_frame
 
+from ..talk import deflated
+
 
 WINDOW_ANSWER = f"{ANSWER}; server_max_window_bits=15"
 
@@ -261,11 +263,6 @@ def frame(first, payload):
     if size < 126:
         return bytes([first, 0x80 | size]) + MASK + payload
     return bytes([first, 0x80 | 126]) + size.to_bytes(2, "big") + MASK + payload
-
-
-def deflated(content):
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return (deflate.compress(content) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
 #: RFC 7692 §7.2.3, by its section.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import zlib
 
 import pytest
 
@@ -11,6 +10,7 @@ from freeim.websocket.frames import CloseReason, pong_frame
 from freeim.websocket.limits import Allowance
 from freeim.websocket.protocol import Protocol
 
+from ..talk import deflated
 from .test_protocol import (
     BINARY,
     CONTINUATION,
@@ -32,12 +32,6 @@ def head(opcode, size, fin=True):
     """Returns the head of a long frame, of which nothing else has come."""
     first = (0x80 if fin else 0) | opcode
     return struct.pack("!BBQ", first, 0xFF, size) + MASK
-
-
-def packed(data):
-    """Returns data as a compressed message has it."""
-    deflate = zlib.compressobj(wbits=-15)
-    return (deflate.compress(data) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
 def read(stream, deflates=False):
@@ -90,9 +84,9 @@ def test_blocks_of_nothing_are_counted_as_they_come():
 def test_the_first_fault_of_a_compressed_text_is_told():
     # Characters that are none, then more than may be: as when it came uncompressed.
     bad = b"x" * (LIMIT - 9) + b"\xff" + b"x" * LIMIT
-    assert read(frame(TEXT, packed(bad), rsv=4), True) is CloseReason.INVALID_DATA
+    assert read(frame(TEXT, deflated(bad), rsv=4), True) is CloseReason.INVALID_DATA
     late = b"x" * (LIMIT + 9) + b"\xff"
-    assert read(frame(TEXT, packed(late), rsv=4), True) is CloseReason.TOO_BIG
+    assert read(frame(TEXT, deflated(late), rsv=4), True) is CloseReason.TOO_BIG
 
 
 # The rate

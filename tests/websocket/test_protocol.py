@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-import zlib
 
 import pytest
 
 from freeim.websocket.frames import CloseReason, close_frame, pong_frame
 from freeim.websocket.protocol import Protocol
+
+from ..talk import deflated
 
 
 LIMIT = 1000
@@ -252,9 +253,7 @@ def test_compressed_messages_are_taken_where_they_were_agreed(stream, deflates, 
 
 @pytest.mark.parametrize("size", [LIMIT, LIMIT + 1, 16_000_000])
 def test_limit_is_of_what_a_message_becomes(size):
-    deflate = zlib.compressobj(wbits=-15)
-    packed = deflate.compress(bytes(size)) + deflate.flush(zlib.Z_SYNC_FLUSH)
-    stream = frame(BINARY, packed[:-4], rsv=4)
+    stream = frame(BINARY, deflated(bytes(size)), rsv=4)
     for pieces in ([stream], splits(stream)[-1]):
         protocol = Protocol(LIMIT, deflates=True)
         for piece in pieces:
