@@ -86,7 +86,8 @@ class Application:
 
     def notes(self):
         """Returns what was handled until now, in the order in which it was."""
-        lines = self._file.read_text().splitlines()
+        # Of a write that goes on a reader may see the beginning.
+        lines = self._file.read_text().rpartition("\n")[0].splitlines()
         fields = (line.split(" ") for line in lines)
         return [Note(int(f[0]), f[1], int(f[2]), f[3], int(f[4])) for f in fields]
 
