@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+import websocket
 
 from .faults.presence import in_stream
 from .running import PLAIN_WAYS, System, close_code, wait_until
@@ -85,6 +86,33 @@ def test_a_kick_ends_a_grace(redis_url):
         assert system.client.has_online(1)
         system.client.force_offline(1)
         wait_until(lambda: not system.client.has_online(1), "offline", 5)
+
+
+def test_a_kick_leaves_no_grace_to_a_socket_that_is_ending(redis_url):
+    with System(redis_url, "freeim relay", offline_grace=30) as system:
+        sock = system.connect(1)
+        # No UTF-8; the relay waits for the answer to its close frame.
+        sock.send(b"\xff", websocket.ABNF.OPCODE_TEXT)
+        assert close_code(sock) == 1007
+        assert system.client.has_online(1)
+        system.client.force_offline(1)
+        wait_until(lambda: not system.client.has_online(1), "offline", 10)
+
+
+def test_who_comes_back_after_a_kick_has_a_grace_again(redis_url):
+    with System(redis_url, "freeim relay", offline_grace=30) as system:
+        kicked = system.connect(1)
+        system.client.force_offline(1)
+        assert close_code(kicked) == 4410
+        sock = system.connect_again(1)
+        node = system.nodes[0]
+        wait_until(lambda: node.metric("freeim_opened_total") == 2, "back")
+        kicked.shutdown()
+        wait_until(lambda: node.metric("freeim_sockets") == 1, "kicked")
+        sock.shutdown()
+        wait_until(lambda: node.metric("freeim_sockets") == 0, "closed")
+        assert system.client.has_online(1)
+        system.client.force_offline(1)
 
 
 def test_a_restart_within_the_grace_is_no_absence(redis_url):

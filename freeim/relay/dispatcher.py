@@ -156,7 +156,7 @@ class Dispatcher:
         for connection in plan.kicked:
             connection.close(CloseReason.KICKED, self._kick_code)
         for client_id in plan.outcasts:
-            self._roster.end_grace(client_id)
+            self._roster.cast_out(client_id)
 
     def _answer(self, receipt: Receipt, delivered: bool) -> None:
         wire = self._wire

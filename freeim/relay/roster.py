@@ -10,7 +10,6 @@ from gevent.lock import BoundedSemaphore
 
 from ..dialects import ClientId
 from ..presence import Ledger, Share
-from ..websocket.frames import CloseReason
 from ..wire import Token, Wire
 from .clerk import Bulk, Clerk
 from .connection import Connection
@@ -48,6 +47,8 @@ class Roster:
         #: Clients without a socket that still count: (until when, token value). The
         #: first one is due first, as the grace is the same for all.
         self._lingering: dict[ClientId, tuple[float, str]] = {}
+        #: Clients who were cast out and whose sockets have not ended yet.
+        self._outcasts: set[ClientId] = set()
         #: Clients that were told to Redis while a check was under way.
         self._said_meanwhile: set[ClientId] | None = None
         self._gathering = False
@@ -71,6 +72,7 @@ class Roster:
         """
         client_id = connection.client_id
         self._lingering.pop(client_id, None)
+        self._outcasts.discard(client_id)
         share = self._share(client_id, connection.token_value)
 
         def answered(error: Exception | None) -> None:
@@ -83,21 +85,28 @@ class Roster:
         """Has a connection counted off that is out of the registry."""
         client_id = connection.client_id
         last = not self._registry.of(client_id)
-        if last and self._grace and connection.reason is not CloseReason.KICKED:
+        if last and self._grace and client_id not in self._outcasts:
             until = time.monotonic() + self._grace
             self._lingering[client_id] = (until, connection.token_value)
         elif self._gathering:
             self._unsaid[client_id] = connection.token_value
         else:
             self._say(client_id, connection.token_value)
+        if last:
+            self._outcasts.discard(client_id)
 
     def gather(self) -> None:
         """Has the ends of sockets wait for the next tick, for many at once."""
         self._gathering = True
 
-    def end_grace(self, client_id: ClientId) -> None:
-        """Counts a client off at once that has no socket any more."""
-        if self.lingers(client_id):
+    def cast_out(self, client_id: ClientId) -> None:
+        """Gives a client no grace: he is counted off at once, or with his last socket.
+
+        A socket that is about to end for another reason is not told of the kick.
+        """
+        if self._registry.of(client_id):
+            self._outcasts.add(client_id)
+        elif self.lingers(client_id):
             _, token_value = self._lingering.pop(client_id)
             self._say(client_id, token_value)
 
