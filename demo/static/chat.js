@@ -14,7 +14,8 @@ export class Chat {
   people = new Map(); // id -> { id, name, online, since, friend, node }
   rooms = new Map(); // name -> { name, topic, online, joined, members }
   current = null; // the conversation that is shown
-  #refreshing = new Map();
+  #loading = new Map(); // what -> the load that is under way
+  #next = new Map(); // what -> the one after it
   #catching = null;
   #since = 0; // the newest message when this page was opened
 
@@ -30,20 +31,26 @@ export class Chat {
     });
   }
 
-  // Loads what the lists show; a call during a call makes it load once more.
-  async load(what) {
-    const running = this.#refreshing.get(what);
-    this.#refreshing.set(what, running ? "again" : "once");
-    if (running) return;
-    try {
-      do {
-        this.#refreshing.set(what, "once");
-        await LOADERS[what](this);
-      } while (this.#refreshing.get(what) === "again");
-    } finally {
-      this.#refreshing.delete(what);
-    }
-    this.view.lists();
+  // Loads what the lists show. What is under way may have been answered before what one
+  // asks about: then it is the load after that, shared by all who ask meanwhile.
+  load(what) {
+    const next = this.#next.get(what);
+    if (next) return next;
+    const now = this.#loading.get(what);
+    if (!now) return this.#begin(what);
+    const begin = () => {
+      this.#next.delete(what);
+      return this.#begin(what);
+    };
+    this.#next.set(what, now.then(begin, begin));
+    return this.#next.get(what);
+  }
+
+  #begin(what) {
+    const ended = () => this.#loading.delete(what);
+    const loaded = LOADERS[what](this).finally(ended);
+    this.#loading.set(what, loaded);
+    return loaded.then(() => this.view.lists());
   }
 
   async start() {

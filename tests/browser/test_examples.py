@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
+from ..running import wait_until
 from .throttle import slow_upload
 
 
@@ -232,6 +233,33 @@ def test_what_people_write_is_never_markup(enter):
     assert ada.page.locator("main i, main b:not(.steps b), main script").count() == 0
     assert ada.page.locator("#talk img, nav img").count() == 0
     expect(ada.page).to_have_title("FreeIM")
+
+
+def test_who_joins_while_the_rooms_are_being_loaded_sees_what_was_said(enter):
+    eve, ada = enter("Eve"), enter("Ada")
+    room = f"Busy {ada.name}"
+    eve.create_room(room)
+    eve.say("before you came")
+    expect_last([eve], "before you came")
+    ada.choose(room)
+    held = []
+
+    def hold(route):
+        # The answer of before the joining comes after it.
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    ada.page.route("**/api/rooms", hold)
+    with ada.page.expect_request("**/api/rooms"):
+        eve.create_room(f"Other {ada.name}")
+    wait_until(lambda: ada.page.evaluate("true") and held, "an answer to hold")
+    with ada.page.expect_response("**/api/rooms/join"):
+        ada.press("Join")
+    ((route, answer),) = held
+    route.fulfill(response=answer)
+    expect_last([ada], "before you came")
 
 
 def test_the_browser_itself_would_run_no_script_of_a_message(enter):
