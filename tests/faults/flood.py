@@ -55,8 +55,8 @@ class Flood:
         self._process.communicate()
 
     def stop(self):
-        """Ends it; returns how many messages it published, and how often Redis had
-        nothing left for the relay once the flood had come."""
+        """Ends it; returns how many messages it published, how often it looked at Redis
+        once the flood had come, and how often that had nothing left for the relay."""
         self._process.stdin.write("stop\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
@@ -84,11 +84,12 @@ def main(url, channel, first, count):
     link = publisher.connection_pool.get_connection()
     clients = [int(first) + number % int(count) for number in range(CHUNK)]
     data = chunk(channel, clients)
-    published = empty = full = 0
+    published = looks = empty = 0
     while not select.select([sys.stdin], [], [], 0)[0]:
         held = backlog(redis)
-        full = full or held > BACKLOG / 2
-        empty += bool(full) and held == 0
+        if looks or held > BACKLOG / 2:
+            looks += 1
+            empty += held == 0
         if held > BACKLOG:
             select.select([sys.stdin], [], [], 0.005)
             continue
@@ -96,7 +97,8 @@ def main(url, channel, first, count):
         for _ in range(CHUNK):
             link.read_response()
         published += CHUNK
-    print(json.dumps({"published": published, "empty": empty}), flush=True)
+    report = {"published": published, "looks": looks, "empty": empty}
+    print(json.dumps(report), flush=True)
 
 
 if __name__ == "__main__":

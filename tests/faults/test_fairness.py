@@ -15,9 +15,9 @@ from .readers import Readers
 
 pytestmark = pytest.mark.faults
 
-#: Handshakes and looks at `/healthz`, and the milliseconds that each of them may take.
-#: One in a hundred may take longer: of so many, none.
-TRIES, WITHIN = 60, 250
+#: Handshakes and looks at `/healthz`, and the milliseconds that 99 of a hundred of them
+#: may take.
+TRIES, WITHIN = 200, 250
 
 PING_INTERVAL = 1.0
 
@@ -50,10 +50,11 @@ def test_a_flood_of_messages_starves_neither_handshakes_nor_pings(redis_url, way
             f"{_figures(handshakes)}; /healthz {_figures(looks)}; at most "
             f"{max(silences):.2f} s between two pings; {flooded}"
         )
-        assert flooded["empty"] == 0
+        # The flood comes from a process that has to share its core, too.
+        assert flooded["empty"] <= flooded["looks"] / 5
         assert report.open == len(readers.clients)
-        assert max(handshakes) <= WITHIN
-        assert max(looks) <= WITHIN
+        assert _p99(handshakes) <= WITHIN
+        assert _p99(looks) <= WITHIN
         assert min(map(len, report.pings.values())) >= seconds / PING_INTERVAL - 2
         assert max(silences) <= 2 * PING_INTERVAL
         assert node.metric("freeim_subscription_gaps_total") == 0
@@ -77,6 +78,10 @@ def _look(node):
     return (time.monotonic() - begin) * 1000
 
 
+def _p99(times):
+    return sorted(times)[int(len(times) * 0.99) - 1]
+
+
 def _figures(times):
-    times = sorted(times)
-    return f"p50 {times[len(times) // 2]:.0f}, longest {times[-1]:.0f} ms"
+    p50 = sorted(times)[len(times) // 2]
+    return f"p50 {p50:.0f}, p99 {_p99(times):.0f}, longest {max(times):.0f} ms"
