@@ -78,6 +78,7 @@ MAY_IMPORT = {
         "relay.lease",
         "relay.tracked_reader",
         "relay.dispatcher",
+        "relay.spokesman",
         "relay.subscriber",
         "relay.watchdog",
         "relay.timers",

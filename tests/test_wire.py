@@ -15,6 +15,7 @@ from freeim.wire import (
     ChanMessage,
     DirectMessage,
     ForceOffline,
+    Handover,
     PresenceEvent,
     Token,
     Wire,
@@ -91,6 +92,12 @@ def test_kick_comes_back(wire):
     for client_id in IDS[wire.dialect]:
         command = ForceOffline(client_id)
         assert wire.decode_command(wire.encode_kick(command).encode()) == command
+
+
+@BOTH
+def test_handover_comes_back(wire):
+    handover = Handover("127.0.0.1:6001:5f2b8c01d9e7a634")
+    assert wire.decode_command(wire.encode_handover(handover).encode()) == handover
 
 
 @BOTH

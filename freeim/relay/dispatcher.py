@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Sequence, Union
+from typing import Any, Iterator, Sequence, Union
 
 from redis.exceptions import RedisError
 
@@ -13,7 +13,7 @@ from ..errors import WireError
 from ..options import RelayOptions
 from ..presence import Ledger
 from ..websocket.frames import CloseReason
-from ..wire import Command
+from ..wire import Command, Handover
 from .clerk import Clerk
 from .connection import Connection
 from .fanout import DeflatingFanout, Fanout
@@ -50,13 +50,16 @@ class Dispatcher:
         members: Members,
         options: RelayOptions,
         metrics: Metrics,
+        node: str,
     ) -> None:
+        """Takes what each part is for, and this process' own name."""
         self._redis = redis
         self._ledger = ledger
         self._roster = roster
         self._clerk = clerk
         self._members = members
         self._metrics = metrics
+        self._node = node
         self._servers = options.servers
         self._kick_code = options.kick_code
         self._compress = options.compress
@@ -65,7 +68,7 @@ class Dispatcher:
         #: The channel that this server's messages come by.
         self.channel = self._wire.server_channel(options.server)
         #: Says whether this process answers for all of this server's.
-        self.spokesman = Spokesman(f"{options.redis} {self.channel}")
+        self.spokesman = Spokesman(f"{options.redis} {self.channel}", node)
 
     def take(self, batch: list[bytes]) -> None:
         """Delivers a batch: one look-up for all, and one write a socket."""
@@ -73,6 +76,31 @@ class Dispatcher:
         commands: list[Command] = []
         for part in pace.steps(batch):
             commands += self._decode(part)
+        if Handover not in set(map(type, commands)):
+            self._carry_out(commands, pace)
+        else:
+            for run, handover in _runs(commands):
+                self._carry_out(run, pace)
+                if handover is not None:
+                    self.spokesman.heed(handover.node)
+        self._metrics.fanout.observe(time.monotonic() - begun)
+
+    def hand_over(self, timeout: float) -> None:
+        """Answers for what was published until now, and leaves the rest to another.
+
+        Returns when all of that was heard, or after some seconds.
+        """
+        if self.spokesman.holds:
+            order = self._wire.encode_handover(Handover(self._node))
+            self._clerk.submit(lambda pipe: pipe.publish(self.channel, order))
+            self.spokesman.left.wait(timeout)
+
+    def settled(self, mark: Receipt, written: bool) -> None:
+        """Notes what became of a frame that a receipt waits for."""
+        if mark.settle(written):
+            self._answer(mark, written)
+
+    def _carry_out(self, commands: list[Command], pace: Pace) -> None:
         asked = any(self._router.wants_receipts(command) for command in commands)
         speaking = asked and self.spokesman.speaking()
         commands, facts = self._look_up(commands, speaking)
@@ -95,12 +123,6 @@ class Dispatcher:
         # Only now: somebody waits for what is above.
         self._metrics.count_commands(commands)
         self._metrics.count_frames(frames)
-        self._metrics.fanout.observe(time.monotonic() - begun)
-
-    def settled(self, mark: Receipt, written: bool) -> None:
-        """Notes what became of a frame that a receipt waits for."""
-        if mark.settle(written):
-            self._answer(mark, written)
 
     def _decode(self, batch: Sequence[bytes]) -> list[Command]:
         commands = []
@@ -167,3 +189,17 @@ class Dispatcher:
         )
         self._metrics.receipts.labels(str(delivered)).inc()
         self._clerk.submit(lambda pipe: pipe.publish(channel, payload))
+
+
+def _runs(
+    commands: list[Command],
+) -> Iterator[tuple[list[Command], Handover | None]]:
+    """Yields what comes before each handover, with it, and then the rest."""
+    run: list[Command] = []
+    for command in commands:
+        if isinstance(command, Handover):
+            yield run, command
+            run = []
+        else:
+            run.append(command)
+    yield run, None

@@ -44,6 +44,10 @@ logger = logging.getLogger(__name__)
 #: Seconds for connecting to Redis, and for its answers.
 CONNECT_TIMEOUT, TIMEOUT = 1.0, 2.0
 
+#: Seconds for which a relay that ends goes on answering receipts, until it has heard
+#: what was published before.
+HANDOVER_TIMEOUT = 1.0
+
 
 class Relay:
     """One relay process: the composition root of this folder."""
@@ -96,6 +100,7 @@ class Relay:
             self._members,
             options,
             self.metrics,
+            self.node,
         )
         probe_channel = wire.probe_channel(self.node)
         self._subscriber = Subscriber(
@@ -103,6 +108,7 @@ class Relay:
             self._dispatcher.channel,
             probe_channel,
             self._dispatcher.take,
+            self._dispatcher.spokesman.listens,
             self._lease.doubt,
             self._members,
             self.metrics,
@@ -178,6 +184,7 @@ class Relay:
         self.drain()
         self._sampler.stop()
         self._watchdog.stop()
+        self._dispatcher.hand_over(HANDOVER_TIMEOUT)
         self._subscriber.stop()
         self._members.close()
         self._lease.stop()

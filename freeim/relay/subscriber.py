@@ -52,6 +52,7 @@ class Subscriber:
         channel: str,
         probe_channel: str,
         on_batch: Callable[[list[bytes]], None],
+        on_subscribed: Callable[[], None],
         on_gap: Callable[[], None],
         members: Members,
         metrics: Metrics,
@@ -60,13 +61,15 @@ class Subscriber:
 
         Args:
             probe_channel: is heard, too; what comes there is given to `on_probe`.
-            on_gap: called when the subscription stands again after it was lost.
+            on_subscribed: called when the subscription stands.
+            on_gap: called, after that, when it stands again after it was lost.
             members: are told what changed before any message that came later.
         """
         self._redis = redis
         self._channel = channel
         self._probe_channel = probe_channel
         self._on_batch = on_batch
+        self._on_subscribed = on_subscribed
         self._on_gap = on_gap
         self._members = members
         self._metrics = metrics
@@ -199,6 +202,7 @@ class Subscriber:
     def _note_subscription(self) -> None:
         self.subscription += 1
         self._metrics.subscribed.set(1)
+        self._on_subscribed()
         self.subscribed.set()
         if self.subscription > 1:
             self._metrics.count_gap()

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import re
 
-from freeim.wire import ChanMessage, DirectMessage, ForceOffline, PresenceEvent, Token
+from freeim.wire import (
+    ChanMessage,
+    DirectMessage,
+    ForceOffline,
+    Handover,
+    PresenceEvent,
+    Token,
+)
 
 from .pages import read
 from .wire_bytes import WIRE, undump
@@ -33,6 +40,7 @@ def test_each_dump_is_what_its_title_says():
         ("A message to a channel", 6001): ChanMessage(1, "room", '"hi"'),
         ("A broadcast", 6001): ChanMessage(0, None, '"hi"'),
         ("A kick", 6002): ForceOffline(7),
+        ("A handover", 6002): Handover("127.0.0.1:6002:5f2b8c01d9e7a634"),
         ("A receipt, from 2 to 1", 6002): DirectMessage(2, [1], receipt, False),
     }
     shown = dumps()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from freeim import ImClientOptions
 from freeim.orders import DrainOrder, encode_drain
 from freeim.websocket.frames import CloseReason, close_frame, ping_frame, text_frame
-from freeim.wire import ChanMessage, DirectMessage, ForceOffline, Token
+from freeim.wire import ChanMessage, DirectMessage, ForceOffline, Handover, Token
 
 
 SERVERS = ["127.0.0.1:6001", "127.0.0.1:6002"]
@@ -60,6 +60,11 @@ def examples():
         ),
         ("A broadcast", everybody, WIRE.encode_chan(ChanMessage(0, None, '"hi"'))),
         ("A kick", publish(7), WIRE.encode_kick(ForceOffline(7))),
+        (
+            "A handover",
+            publish(7),
+            WIRE.encode_handover(Handover(f"{SERVERS[1]}:5f2b8c01d9e7a634")),
+        ),
         ("A receipt, from 2 to 1", publish(1), WIRE.encode_receipt(2, 1, '"hi"', True)),
         ("An event", f"PUBLISH {WIRE.offline_channel}", event()),
         (
