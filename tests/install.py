@@ -15,6 +15,8 @@ import sys
 #: a font for Chinese.
 PROGRAMS = {
     "cc": ("the benchmark's tests", ("gcc", "libc6-dev")),
+    "zsh": ("the tests of its completion", ("zsh",)),
+    "fish": ("the tests of its completion", ("fish",)),
     "nginx": ("the tests behind nginx", ("nginx-light",)),
     "haproxy": ("the tests behind HAProxy", ("haproxy",)),
     "caddy": ("the tests behind Caddy", ("caddy",)),
