@@ -106,7 +106,9 @@ class Dispatcher:
         commands, facts = self._look_up(commands, speaking)
         fanout = DeflatingFanout(pace) if self._compress else Fanout(pace)
         frames: dict[type, int] = dict.fromkeys(map(type, commands), 0)
+        left = len(commands)
         for some in pace.steps(commands):
+            left -= len(some)
             for command in some:
                 plan = self._router.route(command, facts, speaking)
                 frames[type(command)] += len(plan.receivers) + len(plan.answering)
@@ -117,8 +119,9 @@ class Dispatcher:
                 if plan.outcasts:
                     fanout.flush()
                     self._cast_out(plan)
-            # Somebody may come or go while others work.
-            fanout.end_run()
+            if left:
+                # Somebody may come or go while others work.
+                fanout.end_run()
         fanout.flush()
         # Only now: somebody waits for what is above.
         self._metrics.count_commands(commands)
