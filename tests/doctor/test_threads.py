@@ -5,6 +5,7 @@ Each test sets one of them up for real and asserts the hop, the cause and the fi
 
 from __future__ import annotations
 
+import re
 import socket
 from contextlib import closing
 
@@ -284,13 +285,13 @@ def test_a_client_who_has_another_socket_where_it_belongs(system, examine, clien
 
 def test_a_proxy_that_cuts_what_is_idle(system, examine):
     ports = [int(node.address.rpartition(":")[2]) for node in system.nodes]
-    with HttpProxy(ports[0], idle=0.2) as proxy:
+    with HttpProxy(ports[0], idle=1.0) as proxy:
         urls = {"im-1": url_at(proxy.port), "im-2": url_at(ports[1])}
         patient = examine(helper={"public_url": urls}, idle=5.0, server="im-1")
         hasty = examine(helper={"public_url": urls}, idle=0.05, server="im-1")
-    patient.fails_at(
-        *("idle", "cut"),
-        "cut the socket after it was idle for 0.2",
-        "proxy_read_timeout",
-    )
+    cut = "cut the socket after it was idle for "
+    patient.fails_at("idle", "cut", cut, "proxy_read_timeout")
+    said = re.search(cut + r"([0-9.]+) s", patient.walks[0]["hops"][-1]["cause"])
+    # It says what it saw: later than the proxy's own time on a busy machine.
+    assert 0.9 <= float(said[1]) < 5.0
     assert hasty.status == 0, hasty.text
