@@ -38,6 +38,8 @@ class Dialect:
     check: Callable[[Any], ClientId]
     check_sender: Callable[[Any], ClientId]
     from_text: Callable[[str], ClientId]
+    #: The same for many hash fields; None if they must be looked at one by one.
+    from_fields: Callable[[Sequence[Any]], list[ClientId] | None]
     #: The id as a JSON value.
     to_json: Callable[[Any], int | str]
     #: Returns the server of a client (FreeIM `SelectServer`).
@@ -53,6 +55,8 @@ class Dialect:
 
 _INT_EXPECTED = "an integer from 1 to 2**63-1"
 _INT_TEXT = re.compile(r"[1-9][0-9]{0,18}")
+#: A digit less, which makes none too large.
+_INT_FIELDS = re.compile(rb"[1-9][0-9]{0,17}(?:,[1-9][0-9]{0,17})*")
 _GUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-?)(?:[0-9a-fA-F]{4}\1){3}[0-9a-fA-F]{12}")
 _GUID_EXPECTED = "a GUID other than zero, as uuid.UUID or as text"
 
@@ -77,6 +81,18 @@ def _int_from_text(text: str) -> int:
     return _check_int(int(text))
 
 
+def _ints_from_fields(fields: Sequence[Any]) -> list[ClientId] | None:
+    # Micro-optimization (bench: a room's first message): 0.5 ms for 5,000 members,
+    # 4.3 ms one by one.
+    try:
+        text = b",".join(fields)
+    except TypeError:
+        return None
+    if _INT_FIELDS.fullmatch(text) and text.count(b",") == len(fields) - 1:
+        return list(map(int, fields))
+    return None
+
+
 def _check_any_guid(value: Any) -> UUID:
     if isinstance(value, UUID):
         return value
@@ -91,6 +107,10 @@ def _check_guid(value: Any) -> UUID:
     if guid.int == 0:
         raise InvalidClientId(value, _GUID_EXPECTED)
     return guid
+
+
+def _one_by_one(fields: Sequence[Any]) -> None:
+    return None
 
 
 def _itself(client_id: int) -> int:
@@ -153,6 +173,7 @@ V2 = Dialect(
     check=_check_int,
     check_sender=_check_int_or_zero,
     from_text=_int_from_text,
+    from_fields=_ints_from_fields,
     to_json=_itself,
     select_server=_by_remainder,
 )
@@ -165,6 +186,7 @@ V1 = Dialect(
     check=_check_guid,
     check_sender=_check_any_guid,
     from_text=_check_guid,
+    from_fields=_one_by_one,
     to_json=str,
     select_server=_by_last_four_hex_digits,
 )

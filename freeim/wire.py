@@ -191,6 +191,10 @@ class Wire(Keys):
 
         FreeIM skips them too: another program wrote them.
         """
+        names = list(names)
+        ids = self.dialect.from_fields(names)
+        if ids is not None:
+            return ids
         ids = []
         for name in names:
             with contextlib.suppress(InvalidArgument, WireError):

@@ -180,6 +180,18 @@ def test_unknown_members_are_ignored():
 def test_decode_ids_leaves_out_what_is_no_id():
     names = [b"1", b"x", b"", b"0", b"\xff", "2", b"01", str(2**63)]
     assert WIRES["v2"].decode_ids(names) == [1, 2]
+    assert WIRES["v2"].decode_ids([]) == []
+
+
+@pytest.mark.parametrize(
+    "odd", [b"0", b"01", b"+1", b" 1", b"1_0", b"1,2", b"", b"\xd9\xa1"]
+)
+def test_decode_ids_of_many_is_as_strict_as_that_of_one(odd):
+    fields = [b"7", str(10**17).encode(), str(2**63 - 1).encode()]
+    most = [7, 10**17, 2**63 - 1]
+    assert WIRES["v2"].decode_ids(fields[:2]) == most[:2]
+    for names in ([odd], [odd, *fields], [*fields, odd], [b"7", odd]):
+        assert WIRES["v2"].decode_ids(names) == most[: len(names) - 1]
 
 
 # Parts
