@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Iterator, Sequence, Union
+from typing import Any, Callable, Union
 
 from redis.exceptions import RedisError
 
@@ -13,7 +13,7 @@ from ..errors import WireError
 from ..options import RelayOptions
 from ..presence import Ledger
 from ..websocket.frames import CloseReason
-from ..wire import Command, Handover
+from ..wire import ChanMessage, Command, Handover
 from .clerk import Clerk
 from .connection import Connection
 from .fanout import DeflatingFanout, Fanout
@@ -70,19 +70,16 @@ class Dispatcher:
         #: Says whether this process answers for all of this server's.
         self.spokesman = Spokesman(f"{options.redis} {self.channel}", node)
 
-    def take(self, batch: list[bytes]) -> None:
-        """Delivers a batch: one look-up for all, and one write a socket."""
+    def take(self, batch: list[bytes], more: Callable[[], list[bytes]]) -> None:
+        """Delivers a batch: one look-up for all, and one write a socket.
+
+        Args:
+            more: returns what has arrived since, without waiting.
+        """
         pace, begun = Pace(), time.monotonic()
-        commands: list[Command] = []
-        for part in pace.steps(batch):
-            commands += self._decode(part)
-        if Handover not in set(map(type, commands)):
-            self._carry_out(commands, pace)
-        else:
-            for run, handover in _runs(commands):
-                self._carry_out(run, pace)
-                if handover is not None:
-                    self.spokesman.heed(handover.node)
+        commands = self._decode(batch, pace)
+        while commands:
+            commands = self._carry_out(commands, more, pace)
         self._metrics.fanout.observe(time.monotonic() - begun)
 
     def hand_over(self, timeout: float) -> None:
@@ -100,10 +97,34 @@ class Dispatcher:
         if mark.settle(written):
             self._answer(mark, written)
 
-    def _carry_out(self, commands: list[Command], pace: Pace) -> None:
+    def _carry_out(
+        self, commands: list[Command], more: Callable[[], list[bytes]], pace: Pace
+    ) -> list[Command]:
+        """Carries out a handover, or what comes before it; returns the rest."""
+        if isinstance(commands[0], Handover):
+            self.spokesman.heed(commands[0].node)
+            return commands[1:]
+        kinds = set(map(type, commands))
+        run, rest = _until_handover(commands) if Handover in kinds else (commands, [])
+        speaking, able, facts = self._prepare(run)
+        if not rest and ChanMessage in kinds:
+            # To read the members takes a while, and to write to them a long one: what
+            # has come since shares the writes.
+            later, rest = _until_handover(self._decode(more(), pace))
+            if later:
+                speaking, able, facts = self._prepare(run + later)
+        self._deliver(able, facts, speaking, pace)
+        return rest
+
+    def _prepare(self, commands: list[Command]) -> tuple[bool, list[Command], Facts]:
+        """Returns whether we answer, and what `_look_up` does."""
         asked = any(self._router.wants_receipts(command) for command in commands)
         speaking = asked and self.spokesman.speaking()
-        commands, facts = self._look_up(commands, speaking)
+        return (speaking, *self._look_up(commands, speaking))
+
+    def _deliver(
+        self, commands: list[Command], facts: Facts, speaking: bool, pace: Pace
+    ) -> None:
         fanout = DeflatingFanout(pace) if self._compress else Fanout(pace)
         frames: dict[type, int] = dict.fromkeys(map(type, commands), 0)
         left = len(commands)
@@ -127,18 +148,21 @@ class Dispatcher:
         self._metrics.count_commands(commands)
         self._metrics.count_frames(frames)
 
-    def _decode(self, batch: Sequence[bytes]) -> list[Command]:
+    def _decode(self, batch: list[bytes], pace: Pace) -> list[Command]:
         commands = []
-        for data in batch:
-            try:
-                commands.append(self._wire.decode_command(data))
-            except WireError as error:
-                self._metrics.malformed.inc()
-                # Every process of this server heard it; one line is enough.
-                speaking = self.spokesman.speaking()
-                level = logging.WARNING if speaking else logging.DEBUG
-                logger.log(level, "< %s: message skipped: %s", self.channel, error)
+        for part in pace.steps(batch):
+            for data in part:
+                try:
+                    commands.append(self._wire.decode_command(data))
+                except WireError as error:
+                    self._skip(error)
         return commands
+
+    def _skip(self, error: WireError) -> None:
+        self._metrics.malformed.inc()
+        # Every process of this server heard it; one line is enough.
+        level = logging.WARNING if self.spokesman.speaking() else logging.DEBUG
+        logger.log(level, "< %s: message skipped: %s", self.channel, error)
 
     def _look_up(
         self, commands: list[Command], speaking: bool
@@ -194,15 +218,9 @@ class Dispatcher:
         self._clerk.submit(lambda pipe: pipe.publish(channel, payload))
 
 
-def _runs(
-    commands: list[Command],
-) -> Iterator[tuple[list[Command], Handover | None]]:
-    """Yields what comes before each handover, with it, and then the rest."""
-    run: list[Command] = []
-    for command in commands:
+def _until_handover(commands: list[Command]) -> tuple[list[Command], list[Command]]:
+    """Returns what comes before the first handover, and the rest."""
+    for at, command in enumerate(commands):
         if isinstance(command, Handover):
-            yield run, command
-            run = []
-        else:
-            run.append(command)
-    yield run, None
+            return commands[:at], commands[at:]
+    return commands, []

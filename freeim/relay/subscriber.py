@@ -6,6 +6,7 @@ import contextlib
 import logging
 import random
 import socket
+import ssl
 import time
 from typing import Any, Callable
 
@@ -18,6 +19,7 @@ from ..redis_client import connected, subscribing
 from .members import INVALIDATIONS, Members
 from .metrics import Metrics
 from .pace import Pace
+from .tracked_reader import watch
 
 
 __all__ = ["Subscriber"]
@@ -51,7 +53,7 @@ class Subscriber:
         redis: Any,
         channel: str,
         probe_channel: str,
-        on_batch: Callable[[list[bytes]], None],
+        on_batch: Callable[[list[bytes], Callable[[], list[bytes]]], None],
         on_subscribed: Callable[[], None],
         on_gap: Callable[[], None],
         members: Members,
@@ -83,6 +85,11 @@ class Subscriber:
         #: Called with what comes on the probe channel; may not wait.
         self.on_probe: Callable[[bytes], Any] = bool
         self._sock: Any = None
+        self._watch: Any = None
+        self._reader: Any = None
+        self._buffer = bytearray(READ_SIZE)
+        #: Ends with the confirmation of the subscription.
+        self._confirm: Any = None
         #: Since when nothing has come; None while we work on what did.
         self._silent_since: float | None = None
         self._given_up: str | None = None
@@ -154,27 +161,45 @@ class Subscriber:
                     connection.disconnect()
 
     def _read(self, confirm: gevent.Timeout) -> None:
-        reader: Any = hiredis.Reader()
-        buffer = bytearray(READ_SIZE)
+        self._reader, self._confirm = hiredis.Reader(), confirm
+        self._watch = watch(self._sock)
         while True:
             self._silent_since = time.monotonic()
-            size = self._sock.recv_into(buffer)
-            self._silent_since = None
-            if not size:
+            batch = self._receive()
+            if batch is None:
                 raise ConnectionError(self._given_up or "closed by Redis")
-            batch: list[bytes] = []
-            pace = Pace()
-            for begin in range(0, size, FEED_SIZE):
-                if pace.tired:
-                    pace.give_way()
-                reader.feed(buffer, begin, min(FEED_SIZE, size - begin))
-                self._parse(reader, batch, confirm)
             if batch:
-                self._on_batch(batch)
+                self._on_batch(batch, self._more)
 
-    def _parse(self, reader: Any, batch: list[bytes], confirm: gevent.Timeout) -> None:
+    def _more(self) -> list[bytes]:
+        """Returns what has arrived since the last batch, without waiting."""
+        # TLS may wait for the rest of a record.
+        if isinstance(self._sock, ssl.SSLSocket) or not self._watch.poll(0):
+            return []
+        try:
+            return self._receive() or []
+        except OSError:
+            # What was taken so far has to be delivered; `_read` finds the end again.
+            return []
+
+    def _receive(self) -> list[bytes] | None:
+        """Returns the messages in what one read brings; None at the end."""
+        size = self._sock.recv_into(self._buffer)
+        self._silent_since = None
+        if not size:
+            return None
+        batch: list[bytes] = []
+        pace = Pace()
+        for begin in range(0, size, FEED_SIZE):
+            if pace.tired:
+                pace.give_way()
+            self._reader.feed(self._buffer, begin, min(FEED_SIZE, size - begin))
+            self._parse(batch)
+        return batch
+
+    def _parse(self, batch: list[bytes]) -> None:
         own = self._channel.encode()
-        for reply in iter(reader.gets, False):
+        for reply in iter(self._reader.gets, False):
             if isinstance(reply, Exception):
                 if not self.subscribed.is_set():
                     raise reply
@@ -190,7 +215,7 @@ class Subscriber:
             elif kind == b"message":
                 batch.append(body)
             elif kind == b"subscribe":
-                confirm.cancel()
+                self._confirm.cancel()
                 self._note_subscription()
 
     def _note_change(self, kind: bytes, keys: Any) -> None:

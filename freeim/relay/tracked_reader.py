@@ -20,13 +20,20 @@ from redis.exceptions import RedisError, ResponseError
 from ..redis_client import connected, subscribing
 
 
-__all__ = ["TrackedReader"]
+__all__ = ["TrackedReader", "watch"]
 
 #: Seconds after which a Redis that refused to track is asked again.
 RETRY = 10.0
 
 # Not gevent's: it would yield to the hub.
 _poll: Any = monkey.get_original("select", "poll")
+
+
+def watch(sock: Any) -> Any:
+    """Returns what tells, by `poll(0)`, whether something can be read from a socket."""
+    poll = _poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return poll
 
 
 class TrackedReader:
@@ -66,8 +73,7 @@ class TrackedReader:
         self.close()
         self._retry_at = math.inf
         self._connection = connected(subscribing(self._redis, self._timeout))
-        self._watch = _poll()
-        self._watch.register(self._connection._sock.fileno(), select.POLLIN)
+        self._watch = watch(self._connection._sock)
         if listener is None:
             return None
         (answer,) = self._call(["CLIENT", "TRACKING", "ON", "REDIRECT", listener])
