@@ -13,7 +13,8 @@ import redis
 
 from bench.load import Target
 from freeim import ImClient
-from freeim.wire import ChanMessage, DirectMessage, Token
+from freeim.commands import ChanMessage, DirectMessage
+from freeim.wire import Token
 
 
 #: Seconds that a token lasts, as all are made before the first is used.

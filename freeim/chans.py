@@ -14,7 +14,8 @@ from .calls import Call
 from .content import check_chan
 from .dialects import ClientId
 from .scripts import load_script
-from .wire import Wire, wire_text
+from .wire import Wire
+from .wire_json import wire_text
 
 
 __all__ = ["Chans"]

@@ -22,6 +22,7 @@ from uuid import UUID
 from .atomic import HELD
 from .calls import Call
 from .chans import Chans
+from .commands import ChanMessage, DirectMessage, ForceOffline
 from .content import check_chan, encode_content
 from .dialects import ClientId
 from .errors import InvalidClientId
@@ -30,11 +31,6 @@ from .public_url import address_of
 from .redis_client import open_redis
 from .scripts import load_script
 from .tokens import SUBPROTOCOL, Address, store_token, without_token
-from .wire import (
-    ChanMessage,
-    DirectMessage,
-    ForceOffline,
-)
 
 
 __all__ = ["ImClient", "ImSendEvent"]

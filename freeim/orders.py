@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .content import compact_json
 from .errors import WireError
-from .wire import wire_text
+from .wire_json import wire_text
 
 
 __all__ = ["PROBE", "DrainOrder", "decode_word", "encode_drain"]

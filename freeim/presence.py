@@ -12,7 +12,8 @@ from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 from .dialects import ClientId
 from .scripts import load_script
 from .status import Report
-from .wire import Token, Wire, wire_text
+from .wire import Token, Wire
+from .wire_json import wire_text
 
 
 __all__ = ["LIVES", "Ledger", "Share"]

@@ -8,7 +8,8 @@ from typing import Any, Iterator
 from .dialects import ClientId
 from .presence import LIVES, Ledger
 from .scripts import load_script
-from .wire import Wire, wire_text
+from .wire import Wire
+from .wire_json import wire_text
 
 
 __all__ = ["Reaper"]

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Mapping, NamedTuple
 
 from .errors import WireError
-from .wire import Wire, wire_text
+from .wire import Wire
+from .wire_json import wire_text
 
 
 __all__ = ["NodeState", "Report", "read_nodes"]

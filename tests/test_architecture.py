@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "freeim"
 # Order is the rule: a module may import only modules listed before it.
 ORDER = """
     errors dialects redis_url public_url websocket.address checks content
-    keys wire orders options
+    wire_json commands keys wire orders options
     websocket.frames websocket.deflate websocket.handshake websocket.limits
     websocket.protocol
     redis_deadline redis_place redis_connection redis_client scripts status

@@ -7,20 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from freeim import wire as wire_module
+from freeim import commands
+from freeim.commands import ChanMessage, DirectMessage, ForceOffline, Handover
 from freeim.content import check_chan, encode_content
 from freeim.dialects import DIALECTS, V1, V2
 from freeim.errors import InvalidChan, InvalidMessage, WireError
-from freeim.wire import (
-    ChanMessage,
-    DirectMessage,
-    ForceOffline,
-    Handover,
-    PresenceEvent,
-    Token,
-    Wire,
-    wire_text,
-)
+from freeim.wire import PresenceEvent, Token, Wire
+from freeim.wire_json import wire_text
 
 from .running import VECTORS
 
@@ -149,7 +142,7 @@ def test_the_short_way_of_reading_says_what_the_long_one_does(name, text):
         except WireError as error:
             return str(error)
 
-    assert read(wire_module._decode_direct) == read(wire_module._any_direct)
+    assert read(commands._decode_direct) == read(commands._any_direct)
 
 
 # What may be missing, and what may be more

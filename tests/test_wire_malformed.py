@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from freeim.commands import ChanMessage, DirectMessage, ForceOffline
 from freeim.dialects import V1, V2
 from freeim.errors import WireError
-from freeim.wire import ChanMessage, DirectMessage, ForceOffline, Token, Wire
+from freeim.wire import Token, Wire
 
 
 WIRES = {"v1": Wire(V1), "v2": Wire(V2)}

@@ -10,7 +10,7 @@ import click
 from ..client import ImClient
 from ..dialects import ClientId
 from ..status import read_nodes
-from ..wire import wire_text
+from ..wire_json import wire_text
 from .options import json_option
 from .output import clock, print_json, print_table, progress
 from .statuses import Status

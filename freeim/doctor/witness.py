@@ -10,7 +10,8 @@ from ..client import ImClient
 from ..dialects import ClientId
 from ..errors import ConfigurationError
 from ..redis_client import check_redis
-from ..wire import Token, wire_text
+from ..wire import Token
+from ..wire_json import wire_text
 from .findings import Fault
 
 

@@ -8,12 +8,12 @@ from typing import Any, Callable, Union
 
 from redis.exceptions import RedisError
 
+from ..commands import ChanMessage, Command, Handover
 from ..dialects import ClientId
 from ..errors import WireError
 from ..options import RelayOptions
 from ..presence import Ledger
 from ..websocket.frames import CloseReason
-from ..wire import ChanMessage, Command, Handover
 from .clerk import Clerk
 from .connection import Connection
 from .fanout import DeflatingFanout, Fanout

@@ -19,8 +19,8 @@ from typing import (
     TypeVar,
 )
 
+from ..commands import ChanMessage, Command, DirectMessage, ForceOffline
 from ..dialects import ClientId
-from ..wire import ChanMessage, Command, DirectMessage, ForceOffline
 from .audience import Audiences
 from .registry import HasClient, Registry
 

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import re
 
-from freeim.wire import (
-    ChanMessage,
-    DirectMessage,
-    ForceOffline,
-    Handover,
-    PresenceEvent,
-    Token,
-)
+from freeim.commands import ChanMessage, DirectMessage, ForceOffline, Handover
+from freeim.wire import PresenceEvent, Token
 
 from .pages import read
 from .wire_bytes import WIRE, undump

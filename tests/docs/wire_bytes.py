@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from freeim import ImClientOptions
+from freeim.commands import ChanMessage, DirectMessage, ForceOffline, Handover
 from freeim.orders import DrainOrder, encode_drain
 from freeim.websocket.frames import CloseReason, close_frame, ping_frame, text_frame
-from freeim.wire import ChanMessage, DirectMessage, ForceOffline, Handover, Token
+from freeim.wire import Token
 
 
 SERVERS = ["127.0.0.1:6001", "127.0.0.1:6002"]

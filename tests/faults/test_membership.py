@@ -11,8 +11,8 @@ import time
 import pytest
 import redis
 
+from freeim.commands import ChanMessage
 from freeim.scripts import load_script
-from freeim.wire import ChanMessage
 
 from ..running import System, clean_environ, wait_until
 from .raw import TEXT, RawSocket

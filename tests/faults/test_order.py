@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from freeim.wire import DirectMessage
+from freeim.commands import DirectMessage
 
 from ..running import System, wait_until
 from ..test_nodes import tls_system

@@ -6,11 +6,12 @@ import json
 import random
 from collections import Counter
 
+from freeim.commands import ChanMessage, DirectMessage
 from freeim.content import check_chan
 from freeim.dialects import V1, V2
 from freeim.errors import InvalidChan, WireError
 from freeim.websocket.handshake import Refusal, Upgrade, check_upgrade
-from freeim.wire import ChanMessage, DirectMessage, Token, Wire
+from freeim.wire import Token, Wire
 
 from ..running import VECTORS
 from .streams import MUTATIONS

@@ -11,10 +11,10 @@ import sys
 import pytest
 import websocket
 
+from freeim.commands import ChanMessage, DirectMessage
 from freeim.orders import PROBE
 from freeim.relay.metrics import FOLDER, REASONS, Metrics
 from freeim.websocket import handshake
-from freeim.wire import ChanMessage, DirectMessage
 
 from ..running import System, clean_environ, redis_server, wait_until
 

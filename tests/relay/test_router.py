@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from freeim.commands import ChanMessage, DirectMessage, ForceOffline
 from freeim.relay.registry import Registry
 from freeim.relay.router import Facts, Needs, Receipt, Router
-from freeim.wire import ChanMessage, DirectMessage, ForceOffline
 
 
 NOBODY = 0
