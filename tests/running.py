@@ -235,6 +235,10 @@ class System:
             self._stop()
 
     def _stop(self):
+        # What a failed test leaves open would be reported in one that follows.
+        for sock in self.sockets:
+            sock.shutdown()
+        self.sockets.clear()
         for node in self.nodes:
             node.terminate()
         for node in self.nodes:

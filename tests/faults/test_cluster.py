@@ -81,6 +81,12 @@ def test_all_works_in_a_cluster_before_and_after_the_slot_moves(cluster, way):
         # now, the relay at its next call.
         online = system.client.wire.online_channel
         wait_until(lambda: ask(target, "PUBSUB", "NUMSUB", online)[1] == 1, "the bus")
+
+        def bus_hears():
+            ask(target, "PUBLISH", online, '{"Item1":9,"Item2":"","Item3":1}')
+            return heard[-1].client_id == 9
+
+        wait_until(bus_hears, "the bus hears what is said there")
         begin = time.monotonic()
         wait_until(lambda: connects(system, 3), "a new socket", 5)
         wait_until(
