@@ -19,12 +19,17 @@ export function askFor(title, fields, action, submit, explain) {
   );
   form.onsubmit = async (event) => {
     event.preventDefault();
+    // Not twice, if somebody is impatient.
+    const button = form.querySelector(".main");
+    button.disabled = true;
     try {
       await submit(Object.fromEntries(new FormData(form)));
       $("dialog").close();
     } catch (error) {
       problem.textContent = explain(error);
       problem.hidden = false;
+    } finally {
+      button.disabled = false;
     }
   };
   open(form);

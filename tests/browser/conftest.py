@@ -195,6 +195,8 @@ class Person:
         self.page.locator("#dialog [name=name]").fill(name)
         self.page.locator("#dialog [name=topic]").fill(topic)
         self.page.locator("#dialog .main").click()
+        # Until then nothing else takes a key.
+        expect(self.page.locator("#dialog")).to_be_hidden()
         expect(self.page.locator("#talk-name")).to_have_text(name)
 
     def press(self, label: str) -> None:
