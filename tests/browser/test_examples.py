@@ -262,6 +262,21 @@ def test_who_joins_while_the_rooms_are_being_loaded_sees_what_was_said(enter):
     expect_last([ada], "before you came")
 
 
+def test_a_room_is_made_once_however_often_one_presses_enter(enter):
+    ada = enter("Ada")
+    asked = []
+    ada.page.on("request", lambda one: asked.append((one.method, one.url)))
+    ada.page.locator("#new-room").click()
+    name = ada.page.locator("#dialog [name=name]")
+    name.fill(f"Haste of {ada.name}")
+    name.press("Enter")
+    name.press("Enter")
+    expect(ada.page.locator("#dialog")).to_be_hidden()
+    expect(ada.page.locator("#talk-name")).to_have_text(f"Haste of {ada.name}")
+    made = [url for method, url in asked if method == "POST" and "/rooms" in url]
+    assert len(made) == 1
+
+
 def test_the_browser_itself_would_run_no_script_of_a_message(enter):
     ada = enter("Ada")
     said = ada.page.evaluate(
