@@ -107,7 +107,7 @@ class Dispatcher:
         kinds = set(map(type, commands))
         run, rest = _until_handover(commands) if Handover in kinds else (commands, [])
         speaking, able, facts = self._prepare(run)
-        if not rest and ChanMessage in kinds:
+        if able is run and not rest and ChanMessage in kinds:
             # To read the members takes a while, and to write to them a long one: what
             # has come since shares the writes.
             later, rest = _until_handover(self._decode(more(), pace))
