@@ -59,7 +59,6 @@ class Dispatcher:
         self._clerk = clerk
         self._members = members
         self._metrics = metrics
-        self._node = node
         self._servers = options.servers
         self._kick_code = options.kick_code
         self._compress = options.compress
@@ -88,7 +87,7 @@ class Dispatcher:
         Returns when all of that was heard, or after some seconds.
         """
         if self.spokesman.holds:
-            order = self._wire.encode_handover(Handover(self._node))
+            order = self._wire.encode_handover(Handover(self.spokesman.node))
             self._clerk.submit(lambda pipe: pipe.publish(self.channel, order))
             self.spokesman.left.wait(timeout)
 

@@ -24,7 +24,7 @@ __all__ = ["Note", "Spokesman", "may_follow"]
 #: The folder is shared by all users: a link that somebody left there is not followed.
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
-#: Bytes of the lock file that are read: a server's name is no book.
+#: Bytes of the lock file that are read: more than a note has.
 NOTE_SIZE = 4096
 
 #: Seconds between two looks at a lock that is about to be given up, and for how long.
@@ -52,7 +52,7 @@ class Spokesman:
         digest = hashlib.sha256(name.encode()).hexdigest()[:16]
         user = os.getuid()
         self.path = os.path.join(tempfile.gettempdir(), f"freeim-{user}-{digest}.lock")
-        self._node = node
+        self.node = node
         self._file: int | None = None
         self._pid = 0
         #: The node that handed over last, as far as we have heard.
@@ -95,13 +95,13 @@ class Spokesman:
 
         Waits, a moment as a rule, until it is known who speaks from here on.
         """
-        if node == self._node:
+        if node == self.node:
             self._leave()
             return
         self._heard = node
         end = time.monotonic() + TAKEOVER_TIMEOUT
         while not self.speaking() and time.monotonic() < end:
-            note = self._read()
+            note = self._note()
             if note is not None and note.node != node:
                 return
             gevent.sleep(LOOK_PAUSE)
@@ -116,7 +116,7 @@ class Spokesman:
     def _leave(self) -> None:
         self.left.set()
         if self._file is not None:
-            _write(self._file, Note(self._node, time.time()))
+            _write(self._file, Note(self.node, time.time()))
             self.resign()
 
     def _open(self) -> int:
@@ -127,7 +127,7 @@ class Spokesman:
         # Not locked even for a moment by who may not have it; and looked at again, as
         # its holder may have left meanwhile.
         if self._may_have(file) and _locked(file) and self._may_have(file):
-            _write(file, Note(self._node, None))
+            _write(file, Note(self.node, None))
             return file
         os.close(file)
         return None
@@ -136,7 +136,7 @@ class Spokesman:
         note = _read(file)
         return may_follow(note, self._heard, self._listens_since, time.time())
 
-    def _read(self) -> Note | None:
+    def _note(self) -> Note | None:
         file = self._open()
         try:
             return _read(file)
