@@ -190,5 +190,7 @@ def _read(file: int) -> Note | None:
 
 def _write(file: int, note: Note) -> None:
     data = compact_json(note).encode()
-    os.ftruncate(file, 0)
-    os.pwrite(file, data, 0)
+    # On a full disk the lock alone must do, as when its holder is killed.
+    with contextlib.suppress(OSError):
+        os.ftruncate(file, 0)
+        os.pwrite(file, data, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -182,6 +183,19 @@ def test_nonsense_in_the_lock_file_keeps_nobody_from_speaking(folder, said):
         file.write(said)
     assert spokesman.speaking()
     spokesman.resign()
+
+
+def test_a_full_disk_keeps_nobody_from_speaking(folder):
+    spokesman = Spokesman("server", "node")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        speaks = spokesman.speaking()
+        spokesman.heed("node")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert speaks and spokesman.left.is_set()
+    assert Spokesman("server", "another").speaking()
 
 
 def test_processes_of_different_servers_do_not_silence_each_other(start):
