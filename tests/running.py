@@ -236,9 +236,7 @@ class System:
 
     def _stop(self):
         # What a failed test leaves open would be reported in one that follows.
-        for sock in self.sockets:
-            sock.shutdown()
-        self.sockets.clear()
+        self._hang_up()
         for node in self.nodes:
             node.terminate()
         for node in self.nodes:
@@ -282,13 +280,16 @@ class System:
 
     def close_sockets(self):
         """Closes all sockets and waits until nobody is online."""
-        for sock in self.sockets:
-            sock.shutdown()
-        self.sockets.clear()
+        self._hang_up()
         if all(node.status is None for node in self.nodes):
             wait_until(
                 lambda: not self.redis.exists(self.client.wire.online_key), "offline"
             )
+
+    def _hang_up(self):
+        for sock in self.sockets:
+            sock.shutdown()
+        self.sockets.clear()
 
 
 def close_code(sock):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 
 import pytest
 
 from freeim.commands import Handover
 
 from .proxy import TO_SERVER, Proxy
+from .relay.test_metrics import read
 from .running import System, close_code, wait_until
 
 
@@ -18,11 +18,10 @@ DELAY = 0.5
 
 
 @pytest.fixture
-def reading(redis_url):
+def reading(shared_redis, redis_url):
     """Returns a system whose relay is asking for the members of "room", 1 and 2."""
     with contextlib.ExitStack() as stack:
-        port = int(redis_url.rpartition(":")[2].partition("/")[0])
-        proxy = stack.enter_context(Proxy(port))
+        proxy = stack.enter_context(Proxy(shared_redis.port))
         relay_redis = f"redis://127.0.0.1:{proxy.port}/0"
         system = System(redis_url, "freeim relay", relay_redis=relay_redis)
         stack.enter_context(system)
@@ -38,8 +37,7 @@ def reading(redis_url):
 
 
 def batches(system):
-    _, page = system.nodes[0].get("/metrics")
-    return float(re.search(r"^freeim_fanout_seconds_count (\S+)$", page, re.M)[1])
+    return read(system)["freeim_fanout_seconds_count"]
 
 
 def test_messages_that_come_meanwhile_are_written_with_the_first(reading):

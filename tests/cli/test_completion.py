@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ..running import DEADLINE
+from ..running import DEADLINE, clean_environ
 
 
 DOCS = Path(__file__).parent.parent.parent / "docs/cli.md"
@@ -47,7 +47,7 @@ def documented_line(shell):
 
 def environ():
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    return {**os.environ, "PATH": path}
+    return clean_environ(PATH=path, TERM="xterm")
 
 
 def run(shell, script):
@@ -67,9 +67,8 @@ def run(shell, script):
 def test_bash_completes_commands_and_options(words, offered):
     last = len(words.split()) - 1
     line = documented_line("bash")
-    assert set(run("bash", BASH_TAB.format(line=line, words=words, last=last))) == (
-        offered
-    )
+    lines = run("bash", BASH_TAB.format(line=line, words=words, last=last))
+    assert set(lines) == offered
 
 
 @CASES
@@ -80,7 +79,7 @@ def test_fish_completes_commands_and_options(words, offered):
 
 @CASES
 def test_zsh_completes_commands_and_options(words, offered):
-    with Terminal("zsh", "-f", "-i") as zsh:
+    with Shell("zsh", "-f", "-i") as zsh:
         zsh.type(f"autoload -Uz compinit; compinit -D; {documented_line('zsh')}\n")
         zsh.type("echo here$((1 + 1))\n")
         zsh.wait_for({"here2"})
@@ -89,8 +88,8 @@ def test_zsh_completes_commands_and_options(words, offered):
         zsh.wait_for(offered)
 
 
-class Terminal:
-    """An interactive program, seen by its user; runs in a `with`."""
+class Shell:
+    """An interactive shell, seen by its user; runs in a `with`."""
 
     def __init__(self, *command):
         self._command = command
@@ -99,7 +98,7 @@ class Terminal:
     def __enter__(self):
         self._pid, self._end = pty.fork()
         if self._pid == 0:
-            os.execvpe(self._command[0], self._command, {**environ(), "TERM": "xterm"})
+            os.execvpe(self._command[0], self._command, environ())
         return self
 
     def __exit__(self, *_):
